@@ -1,0 +1,51 @@
+# Thin on purpose: each target is one or two commands. `make book` and `make test` are the two to know.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: book serve test lint notebooks check lab data lock repository bench clean
+
+$(STAMP): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("The book builds with Python 3.11 or newer; this is %d.%d. Try: make PYTHON=python3.12" % v[:2])'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+book: $(STAMP)            ## build the HTML from the committed notebooks
+	$(BIN)/python -m tools.book build
+
+serve: book               ## serve the built book on loopback
+	$(BIN)/python -m tools.book serve
+
+test: $(STAMP) lint check ## prove everything
+	$(BIN)/python -m tools.prove
+
+lint: $(STAMP)            ## ruff and mypy
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+notebooks: $(STAMP)       ## execute what changed (profile: make notebooks PROFILE=fast)
+	$(BIN)/python -m tools.notebooks build $(if $(PROFILE),--profile $(PROFILE))
+
+check: $(STAMP)           ## are the committed notebooks those of their sources, run in order?
+	$(BIN)/python -m tools.notebooks check
+
+lab: $(STAMP)             ## open JupyterLab on the chapters
+	$(BIN)/jupyter lab chapters
+
+data: $(STAMP)            ## fetch every data set into the cache
+	$(BIN)/python -m d2l_lite.data
+
+lock: $(STAMP)            ## pin the environment in use
+	$(BIN)/python -m tools.lock
+
+repository: $(STAMP)      ## set the repository's address: make repository URL=https://…
+	$(BIN)/python -m tools.repository set "$(URL)"
+
+bench: $(STAMP)           ## measure, and write benchmarks/results
+	$(BIN)/python -m benchmarks.training_loop && $(BIN)/python -m benchmarks.book
+
+clean:
+	rm -rf _build build .pytest_cache .mypy_cache .ruff_cache

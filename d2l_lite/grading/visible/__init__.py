@@ -1,0 +1,1 @@
+"""Visible cases of each exercise set, generated from `exercises/source`."""

@@ -1,0 +1,1 @@
+"""The browser side of the explorables, kept as package data."""

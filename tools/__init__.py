@@ -1,0 +1,1 @@
+"""The programs that build and check the book."""
