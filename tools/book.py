@@ -1,0 +1,113 @@
+"""Build the HTML of the book from the committed notebooks, and serve it.
+
+`python -m tools.book build` runs nothing: it vendors MathJax, then hands the notebooks to Jupyter
+Book with every warning an error. `python -m tools.book serve` serves the result on loopback.
+"""
+
+import argparse
+import functools
+import http.server
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+HTML = ROOT / "_build" / "html"
+#: What Sphinx copies to the root of the site. Vendored scripts must not lie below `_static`, since
+#: Jupyter Book adds every script there to every page.
+EXTRA = ROOT / "build" / "html_extra"
+MATHJAX_VERSION = "3.2.2"
+MATHJAX = EXTRA / "vendor" / "mathjax"
+MATHJAX_KEEP = ("es5/tex-chtml.js", "es5/output/chtml/fonts/woff-v2/")
+
+
+def vendor_mathjax() -> bool:
+    """Return whether MathJax lies below `build/html_extra`, fetching it from npm when it does not.
+
+    Without npm, or without a connection, the book still builds: its mathematics then comes from
+    the network when a page is read, and one line says so.
+    """
+    marker = MATHJAX / "VERSION"
+    if marker.is_file() and marker.read_text() == MATHJAX_VERSION:
+        return True
+    npm = shutil.which("npm")
+    reason = "npm was not found" if npm is None else _unpack_mathjax(npm)
+    if reason:
+        print(
+            f"MathJax {MATHJAX_VERSION} was not vendored ({reason}): mathematics will be loaded "
+            "from the network when a page is read. Install npm and build again to read offline."
+        )
+        return False
+    marker.write_text(MATHJAX_VERSION)
+    return True
+
+
+def _unpack_mathjax(npm: str) -> str:
+    """Return why MathJax could not be unpacked from npm, or an empty string."""
+    with tempfile.TemporaryDirectory() as folder:
+        packed = subprocess.run(
+            [npm, "pack", f"mathjax@{MATHJAX_VERSION}", "--silent", "--pack-destination", folder],
+            capture_output=True,
+            text=True,
+            cwd=folder,
+        )
+        archives = list(Path(folder).glob("*.tgz"))
+        if packed.returncode or len(archives) != 1:
+            lines = (packed.stderr or packed.stdout).strip().splitlines()
+            return f"npm pack failed: {lines[-1] if lines else 'no message'}"
+        with tarfile.open(archives[0]) as archive:
+            archive.extractall(folder, filter="data")
+        for path in sorted(Path(folder, "package").rglob("*")):
+            name = path.relative_to(Path(folder, "package")).as_posix()
+            if path.is_file() and name.startswith(MATHJAX_KEEP):
+                target = MATHJAX / name.removeprefix("es5/")
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, target)
+    return ""
+
+
+def build(*, root: Path = ROOT, fresh: bool = False) -> int:
+    """Build the book below `root` and return Jupyter Book's exit status (0 is success)."""
+    EXTRA.mkdir(parents=True, exist_ok=True)
+    vendor_mathjax()
+    command = [sys.executable, "-m", "jupyter_book.cli.main", "build", str(root), "-W", "-n"]
+    command += ["--keep-going", "-q", *(["--all"] if fresh else [])]
+    status = subprocess.run(command, cwd=root).returncode
+    if status:
+        print("The book was not built: see the warnings above. Each of them is an error here.")
+    else:
+        print(f"The book is at {(root / '_build' / 'html' / 'index.html').as_uri()}")
+    return status
+
+
+def serve(port: int) -> int:
+    """Serve the built book on loopback until interrupted, and return 0."""
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(HTML))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
+        print(f"Serving the book at http://127.0.0.1:{server.server_port}/ (Ctrl+C stops it)")
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            print()
+    return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tools.book", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    builder = commands.add_parser("build", help="build the HTML from the committed notebooks")
+    builder.add_argument("--fresh", action="store_true", help="forget the last build's cache")
+    server = commands.add_parser("serve", help="serve the built book on loopback")
+    server.add_argument("--port", type=int, default=8000, help="port (0 takes any free one)")
+    options = parser.parse_args(arguments)
+    if options.command == "build":
+        return build(fresh=options.fresh)
+    return serve(options.port)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
