@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Two processes with two threads each fight over two cores: one thread each.
+QUIET := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive PYTHONHASHSEED=0
 
-.PHONY: book serve test lint notebooks check lab data lock repository bench clean
+.PHONY: book serve test unit run lint notebooks check lab data lock repository bench clean
 
 $(STAMP): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("The book builds with Python 3.11 or newer; this is %d.%d. Try: make PYTHON=python3.12" % v[:2])'
@@ -19,8 +21,14 @@ book: $(STAMP)            ## build the HTML from the committed notebooks
 serve: book               ## serve the built book on loopback
 	$(BIN)/python -m tools.book serve
 
-test: $(STAMP) lint check ## prove everything
-	$(BIN)/python -m tools.prove
+test: lint check book unit run ## prove everything
+
+unit: $(STAMP)            ## the tests below tests/, on both cores
+	$(QUIET) $(BIN)/pytest -n 2 --dist loadfile
+
+run: $(STAMP)             ## run every notebook again, and compare the cells that are tagged for it
+	$(QUIET) $(BIN)/pytest -n 2 --dist loadfile -W default --nbval-lax --nbval-current-env \
+	    --nbval-cell-timeout 300 --timeout 0 chapters exercises/solutions
 
 lint: $(STAMP)            ## ruff and mypy
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

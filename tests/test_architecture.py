@@ -1,0 +1,212 @@
+"""The limits of the architecture: each is a test, and each test is shown to fail on a planted fault."""
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "d2l_lite"
+#: Which modules of the package each module may import. Arrows point down only.
+MAY_IMPORT: dict[str, set[str]] = {
+    "data": set(),
+    "layers": set(),
+    "models": {"layers"},
+    "optim": set(),
+    "training": {"data"},
+    "plotting": {"training"},
+    "explore": {"plotting"},
+    "showing": set(),
+    "grading": set(),
+    "scenes": set(),
+}
+MAY_KNOW_IPYTHON = {"explore", "showing", "grading", "plotting"}
+MAX_PACKAGE_LINES = 1500
+MAX_BODY_LINES = 25
+MAX_POSITIONAL = 3
+MIN_DUPLICATE_STATEMENTS = 2
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def python_files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*.py") if "visible" not in path.parts)
+
+
+def module_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported_modules(tree: ast.AST, package: str = "d2l_lite") -> Iterator[str]:
+    """Yield the modules that a tree imports; those of the package as `d2l_lite.<module>`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                base = f"{package}.{base}" if base else package
+            if base == package:
+                yield from (f"{package}.{alias.name}" for alias in node.names)
+            else:
+                yield base
+
+
+def wrong_arrows(module: str, tree: ast.AST) -> list[str]:
+    faults = []
+    for name in imported_modules(tree):
+        parts = name.split(".")
+        if parts[0] == "d2l_lite" and len(parts) > 1:
+            if parts[1] != module and parts[1] not in MAY_IMPORT[module]:
+                faults.append(f"{module} imports {parts[1]}")
+        elif parts[0] == "IPython" and module not in MAY_KNOW_IPYTHON:
+            faults.append(f"{module} imports IPython")
+    return faults
+
+
+def functions(tree: ast.AST) -> Iterator[Function]:
+    yield from (node for node in ast.walk(tree) if isinstance(node, Function))
+
+
+def body_without_docstring(function: Function) -> list[ast.stmt]:
+    first = function.body[0]
+    is_docstring = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+    return function.body[1:] if is_docstring else function.body
+
+
+def body_lines(function: Function) -> int:
+    body = body_without_docstring(function)
+    return (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
+
+
+def oversize(tree: ast.AST) -> list[str]:
+    faults = []
+    for function in functions(tree):
+        if body_lines(function) > MAX_BODY_LINES:
+            faults.append(f"{function.name}: {body_lines(function)} lines")
+        names = [a.arg for a in function.args.args if a.arg not in ("self", "cls")]
+        if len(names) > MAX_POSITIONAL:
+            faults.append(f"{function.name}: {len(names)} positional parameters")
+    return faults
+
+
+def code_of(source: str) -> str:
+    """Return the Python of a text source's code cells, magics left out."""
+    cells = re.findall(r"^```\{code-cell\}[^\n]*\n(.*?)^```", source, re.M | re.S)
+    plain = []
+    for cell in cells:
+        cell = re.sub(r"\A---\n.*?^---\n", "", cell, flags=re.M | re.S)
+        plain += [line for line in cell.splitlines() if not re.match(r"\s*[%!]|:[\w-]+:", line)]
+    return "\n".join(plain)
+
+
+def trees() -> dict[str, ast.AST]:
+    """Return every syntax tree in which a function body may stand only once."""
+    found: dict[str, ast.AST] = {}
+    for folder in (PACKAGE, ROOT / "tools", ROOT / "benchmarks"):
+        for path in python_files(folder):
+            found[str(path.relative_to(ROOT))] = ast.parse(path.read_text(encoding="utf-8"))
+    for folder in ("chapters", "exercises"):
+        for path in sorted((ROOT / folder / "source").glob("*.md")):
+            text = code_of(path.read_text(encoding="utf-8"))
+            found[str(path.relative_to(ROOT))] = ast.parse(text)
+    return found
+
+
+def duplicates(found: dict[str, ast.AST]) -> list[str]:
+    places = defaultdict(list)
+    for name, tree in found.items():
+        for function in functions(tree):
+            body = body_without_docstring(function)
+            statements = sum(isinstance(node, ast.stmt) for part in body for node in ast.walk(part))
+            if statements >= MIN_DUPLICATE_STATEMENTS:
+                places["\n".join(ast.dump(part) for part in body)].append(f"{name}:{function.name}")
+    return [" = ".join(where) for where in places.values() if len(where) > 1]
+
+
+@pytest.mark.parametrize("path", python_files(PACKAGE), ids=lambda path: path.name)
+def test_arrows_point_down(path):
+    if path.parent == PACKAGE and path.name == "__init__.py":
+        return
+    assert wrong_arrows(module_of(path), ast.parse(path.read_text(encoding="utf-8"))) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "line"),
+    [
+        ("data", "from d2l_lite.training import fit"),
+        ("data", "import d2l_lite.plotting"),
+        ("training", "from . import plotting"),
+        ("training", "from .explore import explore"),
+        ("training", "from IPython.display import display"),
+    ],
+)
+def test_a_planted_upward_arrow_is_seen(module, line):
+    assert len(wrong_arrows(module, ast.parse(line))) == 1
+
+
+def test_the_package_is_readable_in_one_sitting():
+    lines = {
+        path.name: len(path.read_text(encoding="utf-8").splitlines())
+        for path in python_files(PACKAGE)
+        if "grading" not in path.parts
+    }
+    assert sum(lines.values()) <= MAX_PACKAGE_LINES, lines
+
+
+@pytest.mark.parametrize(
+    "path", python_files(PACKAGE) + python_files(ROOT / "tools"), ids=lambda path: path.name
+)
+def test_functions_are_short_and_take_few_positional_parameters(path):
+    assert oversize(ast.parse(path.read_text(encoding="utf-8"))) == []
+
+
+def test_a_planted_long_function_is_seen():
+    long = "def f(a):\n" + "    a += 1\n" * (MAX_BODY_LINES + 1)
+    assert oversize(ast.parse(long)) == [f"f: {MAX_BODY_LINES + 1} lines"]
+    assert len(oversize(ast.parse("def f(a, b, c, d): pass"))) == 1
+    assert oversize(ast.parse("def f(self, a, b, c, *, d): pass")) == []
+
+
+def test_nothing_is_typed_twice():
+    assert duplicates(trees()) == []
+
+
+def test_a_planted_duplicate_is_seen_under_another_name():
+    one = ast.parse("def f(x):\n    '''One.'''\n    y = x + 1\n    return y")
+    two = ast.parse("def g(x):\n    y = x + 1\n    return y")
+    assert duplicates({"a": one, "b": two}) == ["a:f = b:g"]
+    assert duplicates({"a": one, "b": ast.parse("def g(x):\n    y = x + 2\n    return y")}) == []
+
+
+def test_code_cells_are_found_without_their_options():
+    source = "text\n```{code-cell} ipython3\n---\ntags: [define]\n---\n%pip install x\na = 1\n```\n"
+    assert code_of(source).strip() == "a = 1"
+    assert code_of("```{code-cell} ipython3\n:tags: [define]\n\nb = 2\n```\n").strip() == "b = 2"
+
+
+def public_objects() -> list[tuple[str, object]]:
+    import d2l_lite
+
+    return [(name, getattr(d2l_lite, name)) for name in d2l_lite.__all__]
+
+
+def test_every_public_function_documents_its_parameters_and_what_it_returns():
+    import inspect
+
+    faults = []
+    for name, thing in public_objects():
+        if not inspect.isfunction(thing):
+            continue
+        text = inspect.getdoc(thing) or ""
+        for parameter in inspect.signature(thing).parameters:
+            if not re.search(rf"^\s+\**{parameter}\b", text, re.M):
+                faults.append(f"{name}: parameter {parameter}")
+        if inspect.signature(thing).return_annotation not in (None, "None") and not re.search(
+            r"^(Returns:|Yields:)", text, re.M
+        ):
+            faults.append(f"{name}: what it returns")
+    assert faults == []
