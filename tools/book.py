@@ -70,12 +70,16 @@ def _unpack_mathjax(npm: str) -> str:
 
 
 def build(*, root: Path = ROOT, fresh: bool = False) -> int:
-    """Build the book below `root` and return Jupyter Book's exit status (0 is success)."""
+    """Build the book below `root` and return Jupyter Book's exit status (0 is success).
+
+    Jupyter Book is started by its script: its module has no entry point, so that `python -m` would
+    do nothing, successfully.
+    """
     EXTRA.mkdir(parents=True, exist_ok=True)
     vendor_mathjax()
-    command = [sys.executable, "-m", "jupyter_book.cli.main", "build", str(root), "-W", "-n"]
-    command += ["--keep-going", "-q", *(["--all"] if fresh else [])]
-    status = subprocess.run(command, cwd=root).returncode
+    jupyter_book = Path(sys.executable).with_name("jupyter-book")
+    command = [str(jupyter_book), "build", str(root), "-W", "-n", "--keep-going", "-q"]
+    status = subprocess.run([*command, *(["--all"] if fresh else [])], cwd=root).returncode
     if status:
         print("The book was not built: see the warnings above. Each of them is an error here.")
     else:
