@@ -1,4 +1,4 @@
-"""The limits of the architecture: each is a test, and each test is shown to fail on a planted fault."""
+"""The limits of the architecture, and each of them seen to fail on a planted fault."""
 
 import ast
 import re

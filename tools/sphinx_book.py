@@ -57,10 +57,11 @@ def reading_minutes(notebook: dict[str, Any]) -> int:
 
 def facts(notebook: dict[str, Any]) -> str:
     """Return the line below a chapter's title: minutes to read, seconds it took to run."""
-    line = f"{reading_minutes(notebook)} minutes to read"
+    minutes = reading_minutes(notebook)
+    line = f"{minutes} minute{'s' if minutes > 1 else ''} to read"
     record = notebook["metadata"].get("d2l_lite", {})
     if "seconds" in record:
-        line += f" · ran in {max(1, round(record['seconds']))} s on {record.get('device', 'cpu')}"
+        line += f" · ran in {max(1, round(record['seconds']))} s on {record['device']}"
     return line
 
 

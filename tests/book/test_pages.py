@@ -1,0 +1,161 @@
+"""The built pages: `make book` comes first, and `make test` sees to it."""
+
+import re
+import shutil
+import subprocess
+from functools import cache
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+HTML = ROOT / "_build" / "html"
+VENDORED = (HTML / "vendor" / "mathjax" / "VERSION").is_file()
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+#: Attributes that make a browser fetch something when a page is opened.
+FETCHED = {
+    ("script", "src"),
+    ("img", "src"),
+    ("link", "href"),
+    ("iframe", "src"),
+    ("source", "src"),
+}
+
+
+class Page(HTMLParser):
+    """The ids of a page, what it links to, what it fetches, and its images without alt text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.ids: set[str] = set()
+        self.links: list[str] = []
+        self.fetched: list[str] = []
+        self.silent_images: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        values = dict(attrs)
+        self.ids |= {values[key] for key in ("id", "name") if values.get(key)}
+        if tag == "a" and values.get("href"):
+            self.links.append(values["href"])
+        if tag == "img" and not values.get("alt"):
+            self.silent_images.append(values.get("src", "")[:60])
+        for key in ("src", "href"):
+            if (tag, key) in FETCHED and values.get(key) and values.get("rel") != "canonical":
+                self.fetched.append(values[key])
+
+
+@cache
+def parsed(path: Path) -> Page:
+    return Page(path.read_text(encoding="utf-8"))
+
+
+def pages() -> list[Path]:
+    return sorted(p for p in HTML.rglob("*.html") if "_static" not in p.parts)
+
+
+def broken_links(path: Path, root: Path) -> list[str]:
+    """Return the links and resources of a page whose file or anchor does not exist."""
+    faults = []
+    for link in parsed(path).links + parsed(path).fetched:
+        parts = urlsplit(link)
+        if parts.scheme or parts.netloc:
+            continue
+        target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+        if not target.is_relative_to(root.resolve()) or not target.is_file():
+            faults.append(f"{path.name}: {link} leads nowhere")
+        elif parts.fragment and target.suffix == ".html":
+            ids = parsed(target).ids
+            if parts.fragment not in ids and unquote(parts.fragment) not in ids:
+                faults.append(f"{path.name}: {link} has no such anchor")
+    return faults
+
+
+def external(path: Path) -> list[str]:
+    return [url for url in parsed(path).fetched if urlsplit(url).netloc]
+
+
+def documents() -> list[str]:
+    """Return the documents that the table of contents names."""
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+
+    def files(node):
+        if isinstance(node, dict):
+            yield from ([node["file"]] if "file" in node else [])
+            node = list(node.values())
+        if isinstance(node, list):
+            for child in node:
+                yield from files(child)
+
+    return [toc["root"], *files(toc)]
+
+
+def test_the_book_was_built():
+    assert (HTML / "index.html").is_file(), "run `make book` first"
+
+
+@pytest.mark.parametrize("document", documents())
+def test_every_entry_of_the_contents_has_a_page(document):
+    assert (HTML / f"{document}.html").is_file()
+
+
+@pytest.mark.parametrize("path", pages(), ids=lambda path: path.relative_to(HTML).as_posix())
+def test_internal_links_and_resources_resolve(path):
+    assert broken_links(path, HTML) == []
+
+
+@pytest.mark.parametrize("path", pages(), ids=lambda path: path.relative_to(HTML).as_posix())
+def test_a_page_fetches_nothing_from_outside(path):
+    if not VENDORED:
+        pytest.skip("MathJax was not vendored in this build (no npm)")
+    assert external(path) == []
+
+
+@pytest.mark.parametrize("document", documents())
+def test_every_image_says_what_it_shows(document):
+    assert parsed(HTML / f"{document}.html").silent_images == []
+
+
+def test_planted_faults_in_a_page_are_seen(tmp_path):
+    (tmp_path / "other.html").write_text('<p id="here">')
+    page = tmp_path / "page.html"
+    page.write_text(
+        '<a href="other.html#here">fine</a><a href="other.html#gone"></a><a href="none.html"></a>'
+        '<a href="../outside.html"></a><img src="none.png"><script src="https://cdn.example/x.js">'
+    )
+    assert len(broken_links(page, tmp_path)) == 4
+    assert external(page) == ["https://cdn.example/x.js"]
+    assert parsed(page).silent_images == ["none.png"]
+
+
+def rendered(path: Path, profile: Path) -> str:
+    """Return the page's document after its scripts have run in a browser."""
+    flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync"
+    flags += " --disable-background-networking --disable-component-update"
+    command = [CHROMIUM, *flags.split(), f"--user-data-dir={profile}"]
+    command += ["--virtual-time-budget=10000", "--dump-dom", path.as_uri()]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120).stdout
+
+
+def raw_mathematics(document: str) -> list[str]:
+    """Return what a reader would see as LaTeX: delimiters left in the text of a rendered page."""
+    text = re.sub(r"<(script|style|pre|code|mjx-container)\b.*?</\1>", "", document, flags=re.S)
+    return re.findall(r"\\[(\[].{0,40}", re.sub(r"<[^>]+>", "", text))
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+@pytest.mark.skipif(not VENDORED, reason="MathJax was not vendored in this build (no npm)")
+@pytest.mark.parametrize("document", documents())
+def test_mathematics_is_set(document, tmp_path):
+    source = (HTML / f"{document}.html").read_text(encoding="utf-8")
+    shown = rendered(HTML / f"{document}.html", tmp_path)
+    assert raw_mathematics(shown) == []
+    assert ('class="math' in source) == ("<mjx-container" in shown)
+    assert "<mjx-merror" not in shown, "MathJax reports an error in a formula"
+
+
+def test_raw_mathematics_is_seen():
+    assert raw_mathematics(r"<p>\(x^2\) <code>\(y\)</code></p>") == [r"\(x^2\) "]
