@@ -6,12 +6,12 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # Matplotlib is imported by the first figure: `import d2l_lite` stays quick
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
     from d2l_lite.training import History
 
 #: Colors that stay apart for color-blind readers, in the order of use.
@@ -31,6 +31,9 @@ def use_style() -> None:
 
     The bytes of a figure depend on its content alone: SVG carries no date and fixed element ids.
     """
+    import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure
+
     plt.style.use("d2l_lite.d2l_lite")
     ipython = sys.modules.get("IPython")  # imported already if, and only if, this is a notebook
     shell = ipython.get_ipython() if ipython else None
@@ -41,11 +44,11 @@ def use_style() -> None:
         formatters["image/png"].for_type(Figure, _png)
 
 
-def _holds_images(figure: Figure) -> bool:
+def _holds_images(figure: "Figure") -> bool:
     return any(ax.images for ax in figure.axes)
 
 
-def _svg(figure: Figure) -> str | None:
+def _svg(figure: "Figure") -> str | None:
     """Return the SVG of a figure of lines, None for a figure that holds images."""
     if _holds_images(figure) or not figure.axes:
         return None
@@ -54,7 +57,7 @@ def _svg(figure: Figure) -> str | None:
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
 
 
-def _png(figure: Figure) -> tuple[bytes, dict[str, int]] | None:
+def _png(figure: "Figure") -> tuple[bytes, dict[str, int]] | None:
     """Return the PNG of a figure that holds images with its width in the page, or None."""
     if not _holds_images(figure):
         return None
@@ -68,15 +71,19 @@ def _array(value: Any) -> np.ndarray[Any, Any]:
     return np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
 
 
-def _new_axes(ax: Axes | None, width: str = "single", height: float = 3.0) -> Axes:
+def _new_axes(ax: "Axes | None", width: str = "single", height: float = 3.0) -> "Axes":
     if ax is not None:
         return ax
     if width not in WIDTHS:
         raise ValueError(f"width must be one of {', '.join(WIDTHS)}, got {width!r}")
+    import matplotlib.pyplot as plt
+
     return plt.subplots(figsize=(WIDTHS[width], height))[1]
 
 
-def _xy(label: str, values: Any, x: Any) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+def series_points(
+    label: str, values: Any, x: Any = None
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Return the points of one series given as `y` or `(x, y)`."""
     if isinstance(values, tuple):
         if len(values) != 2:
@@ -100,8 +107,8 @@ def plot_curves(
     yscale: Literal["linear", "log"] = "linear",
     title: str | None = None,
     width: Literal["single", "wide"] = "single",
-    ax: Axes | None = None,
-) -> Axes:
+    ax: "Axes | None" = None,
+) -> "Axes":
     """Return the axes with one line for each series, in the book's colors and line styles.
 
     Args:
@@ -123,7 +130,7 @@ def plot_curves(
     """
     if not series:
         raise ValueError("series must hold at least one curve, got an empty mapping")
-    points = {label: _xy(label, values, x) for label, values in series.items()}
+    points = {label: series_points(label, values, x) for label, values in series.items()}
     ax = _new_axes(ax, width)
     for i, (label, (xs, ys)) in enumerate(points.items()):
         style = LINE_STYLES[(i + i // len(COLORS)) % len(LINE_STYLES)]
@@ -138,8 +145,8 @@ def plot_curves(
 
 
 def plot_history(
-    history: "History", names: Sequence[str] | None = None, *, ax: Axes | None = None
-) -> Axes:
+    history: "History", names: Sequence[str] | None = None, *, ax: "Axes | None" = None
+) -> "Axes":
     """Return the axes with recorded quantities of a training against the epoch.
 
     Args:
@@ -187,7 +194,7 @@ def show_images(
     num_cols: int = 8,
     cmap: str | None = None,
     scale: float = 1.0,
-) -> list[Axes]:
+) -> "list[Axes]":
     """Return one axes for each image of a grid, filled row by row.
 
     All gray images share one gray scale, so that their brightness can be compared.
@@ -205,6 +212,8 @@ def show_images(
     Raises:
         ValueError: the shape is not one of those, or there are not `n` titles.
     """
+    import matplotlib.pyplot as plt
+
     images = _pictures(X)
     labels = [""] * len(images) if titles is None else [str(title) for title in titles]
     if len(labels) != len(images):
@@ -230,8 +239,8 @@ def plot_contour(
     *,
     levels: int | Sequence[float] = 12,
     path: Any = None,
-    ax: Axes | None = None,
-) -> Axes:
+    ax: "Axes | None" = None,
+) -> "Axes":
     """Return the axes with the contour lines of a function of two variables.
 
     Args:
@@ -272,8 +281,8 @@ def heatmap(
     ylabel: str,
     annotate: bool = False,
     diverging: bool = False,
-    ax: Axes | None = None,
-) -> Axes:
+    ax: "Axes | None" = None,
+) -> "Axes":
     """Return the axes with a matrix drawn as colors, its first row on top, and a color bar.
 
     Args:

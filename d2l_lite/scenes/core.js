@@ -1,0 +1,361 @@
+// The core of every explorable: axes and lines on a canvas, and controls that keep picture and text alive.
+// It stands in each output once, inside a function, so that outputs share nothing and leave nothing global.
+// A scene is an object with
+//   draw(ctx, values, data, theme)  paints; theme holds width, height, dark, ink, muted, faint, colors, dashes, font
+//   describe(values, data)          returns the text that says what the picture shows
+//   height(width)                   returns the height of the canvas in CSS pixels
+//   limits(values, data)            optional: {name: number of values allowed now} for sliders that others bound
+const core = (() => {
+  "use strict";
+  const LIGHT = ["#0072B2", "#D55E00", "#009E73", "#B0568A", "#000000"];
+  const DARK = ["#56B4E9", "#F28E4B", "#2FC79A", "#E0A3C6", "#FFFFFF"];
+  const DASHES = [[], [8, 4], [8, 3, 2, 3], [2, 3], [8, 3, 2, 3, 2, 3]];
+  const FONT_SIZE = 12; // CSS pixels; 9 pt
+
+  const superscript = (n) =>
+    String(n).replace(/[-\d]/g, (c) => (c === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[c]));
+
+  // A number as text with the given significant digits: 0.25, −3, 1.2·10⁻⁷.
+  const number = (value, digits = 3) => {
+    if (!Number.isFinite(value)) return value > 0 ? "∞" : value < 0 ? "−∞" : "undefined";
+    const size = Math.abs(value);
+    if (size !== 0 && (size >= 1e6 || size < 1e-4)) {
+      const [mantissa, exponent] = value.toExponential(digits - 1).split("e");
+      const factor = Number(mantissa) === 1 ? "" : `${Number(mantissa)}·`;
+      return `${factor}10${superscript(Number(exponent))}`.replace("-", "−");
+    }
+    return String(Number(value.toPrecision(digits))).replace("-", "−");
+  };
+
+  const linearTicks = (low, high, count) => {
+    const raw = (high - low) / count;
+    const base = 10 ** Math.floor(Math.log10(raw));
+    const step = base * ([1, 2, 5].find((m) => m * base >= raw * 0.999) || 10);
+    const ticks = [];
+    for (let i = Math.ceil(low / step - 1e-9); i * step <= high + 1e-9 * step; i++) {
+      ticks.push(Number((i * step).toPrecision(12)));
+    }
+    return ticks;
+  };
+
+  const logTicks = (low, high, count) => {
+    const first = Math.ceil(Math.log10(low) - 1e-9);
+    const last = Math.floor(Math.log10(high) + 1e-9);
+    if (last - first < 1) {
+      const near = [1, 2, 5, 10, 20, 50].map((m) => m * 10 ** (first - 1));
+      const inside = near.filter((v) => v >= low * 0.999 && v <= high * 1.001);
+      return inside.length > 1 ? inside : linearTicks(low, high, count);
+    }
+    const stride = Math.ceil((last - first + 1) / count);
+    const ticks = [];
+    for (let e = Math.ceil(first / stride) * stride; e <= last; e += stride) ticks.push(10 ** e);
+    return ticks;
+  };
+
+  const scale = (low, high, from, to, log) => {
+    const f = log ? Math.log10 : (v) => v;
+    return (v) => from + ((f(v) - f(low)) / (f(high) - f(low))) * (to - from);
+  };
+
+  // Draws axes with ticks and labels into a box {x, y, w, h}; returns maps to pixels and the inner rectangle.
+  const axes = (ctx, box, head, theme) => {
+    const { xlim, ylim, xscale, yscale, xlabel, ylabel } = head;
+    const ticksOf = (lim, kind, n) => (kind === "log" ? logTicks : linearTicks)(lim[0], lim[1], n);
+    const tickText = (v, kind) =>
+      kind === "log" && Number.isInteger(Math.log10(v)) && (v < 0.01 || v > 100)
+        ? `10${superscript(Math.round(Math.log10(v)))}`
+        : number(v, 6);
+    ctx.font = theme.font;
+    const yTicks = ticksOf(ylim, yscale, Math.max(2, Math.floor(box.h / 45)));
+    const wide = Math.max(...yTicks.map((v) => ctx.measureText(tickText(v, yscale)).width));
+    const left = box.x + wide + (ylabel ? 30 : 12);
+    const right = box.x + box.w - 14;
+    const top = box.y + 8;
+    const bottom = box.y + box.h - (xlabel ? 40 : 22);
+    const x = scale(xlim[0], xlim[1], left, right, xscale === "log");
+    const y = scale(ylim[0], ylim[1], bottom, top, yscale === "log");
+    const line = (x0, y0, x1, y1) => {
+      ctx.beginPath();
+      ctx.moveTo(Math.round(x0) + 0.5, Math.round(y0) + 0.5);
+      ctx.lineTo(Math.round(x1) + 0.5, Math.round(y1) + 0.5);
+      ctx.stroke();
+    };
+    ctx.lineWidth = 1;
+    ctx.setLineDash([]);
+    ctx.fillStyle = theme.ink;
+    ctx.strokeStyle = theme.faint;
+    ctx.textAlign = "center";
+    ctx.textBaseline = "top";
+    for (const v of ticksOf(xlim, xscale, Math.max(2, Math.floor((right - left) / 60)))) {
+      line(x(v), top, x(v), bottom);
+      ctx.fillText(tickText(v, xscale), x(v), bottom + 6);
+    }
+    ctx.textAlign = "right";
+    ctx.textBaseline = "middle";
+    for (const v of yTicks) {
+      line(left, y(v), right, y(v));
+      ctx.fillText(tickText(v, yscale), left - 6, y(v));
+    }
+    ctx.strokeStyle = theme.muted;
+    line(left, top, left, bottom);
+    line(left, bottom, right, bottom);
+    ctx.textAlign = "center";
+    if (xlabel) ctx.fillText(xlabel, (left + right) / 2, bottom + 30);
+    if (ylabel) {
+      ctx.save();
+      ctx.translate(box.x + 8, (top + bottom) / 2);
+      ctx.rotate(-Math.PI / 2);
+      ctx.fillText(ylabel, 0, 0);
+      ctx.restore();
+    }
+    return { x, y, left, right, top, bottom };
+  };
+
+  // Runs paint with everything outside the plot's inner rectangle cut off.
+  const clipped = (ctx, plot, paint) => {
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(plot.left, plot.top - 2, plot.right - plot.left + 2, plot.bottom - plot.top + 4);
+    ctx.clip();
+    paint();
+    ctx.restore();
+  };
+
+  // A line through points; null leaves a gap, a point between two gaps becomes a disk.
+  const polyline = (ctx, plot, xs, ys, color, dash = []) => {
+    ctx.strokeStyle = ctx.fillStyle = color;
+    ctx.lineWidth = 2;
+    ctx.lineJoin = "round";
+    ctx.setLineDash(dash);
+    ctx.beginPath();
+    const there = (i) => i >= 0 && i < xs.length && xs[i] !== null && ys[i] !== null;
+    const alone = [];
+    for (let i = 0; i < xs.length; i++) {
+      if (!there(i)) continue;
+      if (there(i - 1)) ctx.lineTo(plot.x(xs[i]), plot.y(ys[i]));
+      else ctx.moveTo(plot.x(xs[i]), plot.y(ys[i]));
+      if (!there(i - 1) && !there(i + 1)) alone.push(i);
+    }
+    ctx.stroke();
+    ctx.setLineDash([]);
+    for (const i of alone) disk(ctx, plot.x(xs[i]), plot.y(ys[i]), 3, color);
+  };
+
+  const disk = (ctx, x, y, radius, color) => {
+    ctx.fillStyle = color;
+    ctx.beginPath();
+    ctx.arc(x, y, radius, 0, 2 * Math.PI);
+    ctx.fill();
+  };
+
+  // Draws a legend from the top left corner of the canvas on; returns the height it took.
+  const legend = (ctx, labels, theme) => {
+    ctx.font = theme.font;
+    ctx.textAlign = "left";
+    ctx.textBaseline = "middle";
+    let x = 8;
+    let y = 10;
+    labels.forEach((label, i) => {
+      const width = 40 + ctx.measureText(label).width + 16;
+      if (x > 8 && x + width > theme.width) {
+        x = 8;
+        y += 20;
+      }
+      ctx.strokeStyle = theme.color(i);
+      ctx.lineWidth = 2;
+      ctx.setLineDash(theme.dash(i));
+      ctx.beginPath();
+      ctx.moveTo(x, y);
+      ctx.lineTo(x + 32, y);
+      ctx.stroke();
+      ctx.setLineDash([]);
+      ctx.fillStyle = theme.ink;
+      ctx.fillText(label, x + 40, y);
+      x += width;
+    });
+    return y + 12;
+  };
+
+  const drawCurves = (ctx, frame, data, theme) => {
+    const names = frame.series.map((series) => series[0]);
+    const top = names.length > 1 ? legend(ctx, names, theme) : 0;
+    const box = { x: 0, y: top, w: theme.width, h: theme.height - top };
+    const plot = axes(ctx, box, data.heads[frame.head], theme);
+    clipped(ctx, plot, () =>
+      frame.series.forEach(([, xs, ys], i) =>
+        polyline(ctx, plot, data.arrays[xs], data.arrays[ys], theme.color(i), theme.dash(i))
+      )
+    );
+  };
+
+  const drawPicture = (ctx, frame, theme) => {
+    const [height, width, channels] = frame.image;
+    const bytes = atob(frame.pixels);
+    const image = new ImageData(width, height);
+    for (let i = 0; i < width * height; i++) {
+      for (let c = 0; c < 3; c++) {
+        image.data[4 * i + c] = bytes.charCodeAt(channels === 3 ? 3 * i + c : i);
+      }
+      image.data[4 * i + 3] = 255;
+    }
+    const small = document.createElement("canvas");
+    small.width = width;
+    small.height = height;
+    small.getContext("2d").putImageData(image, 0, 0);
+    const zoom = Math.min(theme.width / width, theme.height / height);
+    ctx.imageSmoothingEnabled = false;
+    const [w, h] = [width * zoom, height * zoom];
+    ctx.drawImage(small, (theme.width - w) / 2, (theme.height - h) / 2, w, h);
+  };
+
+  // The scene of results that were computed on a grid: frames in row-major order of the controls' values.
+  const frames = (spec) => {
+    const frameOf = (values) => {
+      const index = spec.controls.reduce(
+        (sum, control) => sum * control.values.length + control.values.indexOf(values[control.name]),
+        0
+      );
+      return spec.data.frames[index];
+    };
+    const listing = (values) =>
+      spec.controls.map((c) => `${c.label} ${shown(values[c.name])}`).join(", ") + ".";
+    return {
+      height: (width) => Math.max(230, Math.min(380, Math.round(width * 0.56))),
+      describe: (values) => frameOf(values).text || listing(values),
+      draw: (ctx, values, data, theme) => {
+        const frame = frameOf(values);
+        if (frame.image) drawPicture(ctx, frame, theme);
+        else drawCurves(ctx, frame, data, theme);
+      },
+    };
+  };
+
+  const shown = (value) => (typeof value === "number" ? number(value, 6) : String(value));
+
+  // Everything follows the color of the surrounding text, so any host's light or dark theme works.
+  const themeOf = (root, width, height) => {
+    const style = getComputedStyle(root);
+    const probe = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+    probe.fillStyle = style.color;
+    probe.fillRect(0, 0, 1, 1);
+    const [r, g, b] = probe.getImageData(0, 0, 1, 1).data;
+    const dark = 0.299 * r + 0.587 * g + 0.114 * b > 128;
+    const colors = dark ? DARK : LIGHT;
+    const fade = (alpha) => `rgba(${r}, ${g}, ${b}, ${alpha})`;
+    return {
+      width, height, dark, colors,
+      ink: style.color, muted: fade(0.6), faint: fade(0.16),
+      font: `${FONT_SIZE}px ${style.fontFamily}`,
+      color: (i) => colors[i % colors.length],
+      dash: (i) => DASHES[(i + Math.floor(i / colors.length)) % DASHES.length],
+    };
+  };
+
+  const bind = (root, scene, spec) => {
+    const canvas = root.querySelector("canvas");
+    const text = root.querySelector(".d2l-text");
+    const ctx = canvas.getContext("2d");
+    const inputs = spec.controls.map((control) => root.querySelector(`[name="${control.name}"]`));
+    const values = {};
+
+    const read = () => {
+      const take = (control, i) => {
+        values[control.name] = control.values[Number(inputs[i].value)];
+      };
+      spec.controls.forEach(take);
+      const limits = scene.limits ? scene.limits(values, spec.data) : {};
+      spec.controls.forEach((control, i) => {
+        if (control.name in limits) {
+          inputs[i].max = Math.max(0, Math.min(limits[control.name], control.values.length) - 1);
+          take(control, i);
+        }
+        if (inputs[i].type === "range") {
+          inputs[i].setAttribute("aria-valuetext", shown(values[control.name]));
+          inputs[i].nextElementSibling.textContent = shown(values[control.name]);
+        }
+      });
+    };
+
+    const paint = () => {
+      const width = root.clientWidth;
+      if (!width) return; // hidden now; the observer calls again
+      const height = scene.height(width);
+      const zoom = window.devicePixelRatio || 1;
+      canvas.width = Math.round(width * zoom);
+      canvas.height = Math.round(height * zoom);
+      canvas.style.height = `${height}px`;
+      const theme = themeOf(root, width, height);
+      root.style.colorScheme = theme.dark ? "dark" : "light";
+      ctx.setTransform(zoom, 0, 0, zoom, 0, 0);
+      scene.draw(ctx, values, spec.data, theme);
+    };
+
+    const update = () => {
+      read();
+      text.textContent = scene.describe(values, spec.data);
+      canvas.setAttribute("aria-label", `${spec.label}. ${text.textContent}`);
+      paint();
+    };
+
+    inputs.forEach((input) => input.addEventListener("input", update));
+    const clock = spec.controls.findIndex((control) => control.play);
+    if (clock >= 0) addPlayer(root, inputs, spec.controls, clock, update);
+    new ResizeObserver(paint).observe(root);
+    root.addEventListener("transitionend", paint); // the style sheet makes a change of color a transition
+    update();
+  };
+
+  // Play runs the clock's slider to its end; with reduced motion each press is one step.
+  const addPlayer = (root, inputs, controls, clock, update) => {
+    const [play, reset] = root.querySelectorAll("button");
+    const text = root.querySelector(".d2l-text");
+    const input = inputs[clock];
+    const still = matchMedia("(prefers-reduced-motion: reduce)");
+    let timer = null;
+    const stop = () => {
+      clearInterval(timer);
+      timer = null;
+      text.setAttribute("aria-live", "polite");
+      play.textContent = still.matches ? "Step" : "Play";
+    };
+    const step = () => {
+      if (!root.isConnected || Number(input.value) >= Number(input.max)) return stop();
+      input.value = Number(input.value) + 1;
+      return update();
+    };
+    play.addEventListener("click", () => {
+      if (timer !== null) return stop();
+      if (Number(input.value) >= Number(input.max)) {
+        input.value = 0;
+        update();
+      } else step();
+      if (still.matches) return undefined;
+      text.setAttribute("aria-live", "off"); // one message at the end, not one a step
+      play.textContent = "Pause";
+      timer = setInterval(step, Math.max(60, Math.min(500, 5000 / Number(input.max))));
+      return undefined;
+    });
+    reset.addEventListener("click", () => {
+      stop();
+      inputs.forEach((element, i) => {
+        element.value = controls[i].start;
+      });
+      update();
+    });
+    still.addEventListener("change", stop);
+    stop();
+  };
+
+  // Binds every copy of an explorable; some hosts run the script before its element is in the page.
+  const mount = (id, scene, spec, tries = 100) => {
+    const roots = document.querySelectorAll(`[id="${id}"]:not([data-ready])`);
+    if (!roots.length && tries) setTimeout(() => mount(id, scene, spec, tries - 1), 50);
+    roots.forEach((root) => {
+      root.dataset.ready = "";
+      bind(root, scene, spec);
+    });
+  };
+
+  return { axes, clipped, disk, frames, legend, linearTicks, logTicks, mount, number, polyline, scale };
+})();
+if (typeof module !== "undefined") module.exports = core;
