@@ -1,1 +1,54 @@
 """The helper package of d2l-lite: data, training, plotting and explorables that the chapters share."""
+
+from d2l_lite.data import (
+    Batches,
+    DataError,
+    ImageData,
+    TableData,
+    load_images,
+    load_table,
+    load_text,
+    random_crop,
+    random_horizontal_flip,
+    synthetic_linear,
+)
+from d2l_lite.explore import Choice, Curves, Explorable, Picture, Slider, explore
+from d2l_lite.plotting import (
+    COLORS,
+    LINE_STYLES,
+    heatmap,
+    plot_contour,
+    plot_curves,
+    plot_history,
+    show_images,
+    use_style,
+)
+from d2l_lite.showing import show_source
+
+__all__ = [
+    "COLORS",
+    "LINE_STYLES",
+    "Batches",
+    "Choice",
+    "Curves",
+    "DataError",
+    "Explorable",
+    "ImageData",
+    "Picture",
+    "Slider",
+    "TableData",
+    "explore",
+    "heatmap",
+    "load_images",
+    "load_table",
+    "load_text",
+    "plot_contour",
+    "plot_curves",
+    "plot_history",
+    "random_crop",
+    "random_horizontal_flip",
+    "show_images",
+    "show_source",
+    "synthetic_linear",
+    "use_style",
+]
