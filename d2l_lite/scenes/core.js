@@ -122,9 +122,9 @@ const core = (() => {
   };
 
   // A line through points; null leaves a gap, a point between two gaps becomes a disk.
-  const polyline = (ctx, plot, xs, ys, color, dash = []) => {
-    ctx.strokeStyle = ctx.fillStyle = color;
-    ctx.lineWidth = 2;
+  const polyline = (ctx, plot, xs, ys, color, dash = [], width = 2) => {
+    ctx.strokeStyle = color;
+    ctx.lineWidth = width;
     ctx.lineJoin = "round";
     ctx.setLineDash(dash);
     ctx.beginPath();
@@ -146,6 +146,17 @@ const core = (() => {
     ctx.beginPath();
     ctx.arc(x, y, radius, 0, 2 * Math.PI);
     ctx.fill();
+  };
+
+  const cross = (ctx, x, y, size, color) => {
+    ctx.strokeStyle = color;
+    ctx.lineWidth = 2;
+    ctx.beginPath();
+    ctx.moveTo(x - size, y - size);
+    ctx.lineTo(x + size, y + size);
+    ctx.moveTo(x - size, y + size);
+    ctx.lineTo(x + size, y - size);
+    ctx.stroke();
   };
 
   // Draws a legend from the top left corner of the canvas on; returns the height it took.
@@ -356,6 +367,6 @@ const core = (() => {
     });
   };
 
-  return { axes, clipped, disk, frames, legend, linearTicks, logTicks, mount, number, polyline, scale };
+  return { axes, clipped, cross, disk, frames, legend, linearTicks, logTicks, mount, number, polyline, scale };
 })();
 if (typeof module !== "undefined") module.exports = core;
