@@ -1,9 +1,9 @@
 """Data sets as tensors: found on disk or fetched, verified and cached; batches, augmentation.
 
-Files are looked for in `$D2L_LITE_DATA`, the per-user cache, the files of Debian's package
-`dataset-fashion-mnist`, and on public mirrors, in this order. What is found is compared with the
-published digest of its content. Where nothing is found, a stand-in of the same shape takes over,
-and one printed line says so.
+Sources, in order: `$D2L_LITE_DATA`, the per-user cache, the files of Debian's package
+`dataset-fashion-mnist`, public mirrors (not with `D2L_LITE_OFFLINE=1`). A file counts only if its
+content has the published SHA-256. Without any source, a stand-in of the same shape takes over, and
+one printed line says so.
 """
 
 import gzip
@@ -13,264 +13,167 @@ import io
 import lzma
 import os
 import pickle
-import pydoc_data.topics
 import sys
 import tarfile
 import tempfile
 import threading
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Generator, Tensor
 from torch.nn import functional as F  # noqa: N812
 
-__all__ = [
-    "Batches",
-    "DataError",
-    "ImageData",
-    "TableData",
-    "fetch",
-    "load_images",
-    "load_table",
-    "load_text",
-    "random_crop",
-    "random_horizontal_flip",
-    "synthetic_linear",
-]
+Transform = Callable[[Tensor, Generator | None], Tensor]
+_Bytes = NDArray[np.uint8]
+_Index = NDArray[np.int64]
+_Self = TypeVar("_Self", bound="_Examples")
 
-Bytes = NDArray[np.uint8]
-Transform = Callable[[Tensor, torch.Generator | None], Tensor]
+#: Path below a source and SHA-256 of the content: unpacked, save for the tar file.
+_DIGESTS = """
+fashion-mnist/train-images-idx3-ubyte.gz c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888
+fashion-mnist/train-labels-idx1-ubyte.gz bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9
+fashion-mnist/t10k-images-idx3-ubyte.gz 5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b
+fashion-mnist/t10k-labels-idx1-ubyte.gz 0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34
+mnist/train-images-idx3-ubyte.gz ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db
+mnist/train-labels-idx1-ubyte.gz 65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5
+mnist/t10k-images-idx3-ubyte.gz 0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7
+mnist/t10k-labels-idx1-ubyte.gz ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2
+cifar-10-python.tar.gz 6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce
+cifar10-jpeg.npz.xz 3bdd05e34cd75303af1c34435983e017a03ca107e78b73e1f2d87f022593961d
+text/timemachine.txt 4149e15a170aa94068969282e8b2cee7aaab0d889bf1c0d684378177040267dd
+text/tinyshakespeare.txt 86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed
+text/tang_quatrains.txt 365f77e519919f87b8083871e6548f9f8ddf95d653b6d27a7f43706f0b1d737f
+"""  # noqa: E501
+#: Folder or path, and an address of it; {} is the file's name.
+_ADDRESSES = """
+fashion-mnist https://fashion-mnist.s3.eu-central-1.amazonaws.com/{}
+fashion-mnist https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/{}
+fashion-mnist https://storage.googleapis.com/tensorflow/tf-keras-datasets/{}
+mnist https://ossci-datasets.s3.amazonaws.com/mnist/{}
+mnist https://storage.googleapis.com/cvdf-datasets/mnist/{}
+cifar-10-python.tar.gz https://www.cs.toronto.edu/~kriz/{}
+cifar-10-python.tar.gz https://storage.googleapis.com/tensorflow/tf-keras-datasets/{}
+text/tinyshakespeare.txt https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt
+text/tinyshakespeare.txt https://storage.googleapis.com/download.tensorflow.org/data/shakespeare.txt
+"""
+_SHA256 = dict(line.split() for line in _DIGESTS.split("\n")[1:-1])
+_MIRRORS = [line.split() for line in _ADDRESSES.split("\n")[1:-1]]
+_SHAPES = {"fashion_mnist": (1, 28, 28), "mnist": (1, 28, 28), "cifar10": (3, 32, 32)}
+_SIZES = {"train": 60_000, "test": 10_000}  # CIFAR-10 has 50,000 and 10,000
+_DIGITS = "0,1,2,3,4,5,6,7,8,9"
+_CLASSES = {
+    "fashion_mnist": "T-shirt,trouser,pullover,dress,coat,sandal,shirt,sneaker,bag,ankle boot",
+    "mnist": _DIGITS,
+    "cifar10": "airplane,automobile,bird,cat,deer,dog,frog,horse,ship,truck",
+}
+_TABLES = ("diabetes", "iris", "wine", "breast_cancer", "digits")
+_TEXTS = ("timemachine", "tinyshakespeare", "tang_quatrains")
+_DEBIAN = Path("/usr/share/datasets")  # here Debian's package puts fashion-mnist/
+_PATIENCE = 5.0  # seconds that a mirror gets to send something
+_MIN_RATE = 2_000  # bytes a second below which a mirror counts as stuck
+_MAX_BYTES = 200_000_000  # more than any file here has
+_failed: dict[str, str] = {}  # mirrors that failed in this process: host or address → reason
+_unsaved: dict[str, bytes] = {}  # fetched files that the cache could not take
+_real: set[str] = set()  # sets of which this process was given real data
 
 
 class DataError(RuntimeError):
-    """A data set that no source could give; the message names every source that was tried."""
-
-
-@dataclass(frozen=True)
-class _File:
-    """A file of a data set: where it lies below a source, and what its content must be."""
-
-    path: str
-    size: int
-    sha256: str
-    mirrors: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class _ImageSet:
-    """An image set: shape of an image, class names, examples per split, files per split.
-
-    A split is read from all its `parts`, or where there is one `archive`, from any of these.
-    """
-
-    shape: tuple[int, int, int]
-    classes: tuple[str, ...]
-    sizes: dict[str, int]
-    parts: dict[str, tuple[_File, ...]]
-
-
-_IDX = {
-    "train": (("train-images-idx3-ubyte", 47_040_016), ("train-labels-idx1-ubyte", 60_008)),
-    "test": (("t10k-images-idx3-ubyte", 7_840_016), ("t10k-labels-idx1-ubyte", 10_008)),
-}
-
-
-def _idx_set(folder: str, classes: str, digests: Sequence[str], *mirrors: str) -> _ImageSet:
-    """Return a set in the IDX format; digests in the order of `_IDX`."""
-    left = iter(digests)
-    parts = {
-        split: tuple(
-            _File(f"{folder}/{name}.gz", size, next(left), tuple(m + f"{name}.gz" for m in mirrors))
-            for name, size in files
-        )
-        for split, files in _IDX.items()
-    }
-    sizes = {"train": 60_000, "test": 10_000}
-    return _ImageSet((1, 28, 28), tuple(classes.split(",")), sizes, parts)
-
-
-_CIFAR = (
-    _File(
-        "cifar-10-python.tar.gz",
-        170_498_071,
-        "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
-        (
-            "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
-            "https://storage.googleapis.com/tensorflow/tf-keras-datasets/cifar-10-python.tar.gz",
-        ),
-    ),
-    _File(
-        "cifar10-jpeg.npz.xz",
-        55_792_477,
-        "3bdd05e34cd75303af1c34435983e017a03ca107e78b73e1f2d87f022593961d",
-    ),
-)
-_IMAGES = {
-    "fashion_mnist": _idx_set(
-        "fashion-mnist",
-        "t-shirt,trouser,pullover,dress,coat,sandal,shirt,sneaker,bag,ankle boot",
-        (
-            "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
-            "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
-            "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
-            "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
-        ),
-        "https://fashion-mnist.s3.eu-central-1.amazonaws.com/",
-        "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
-        "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
-    ),
-    "mnist": _idx_set(
-        "mnist",
-        "0,1,2,3,4,5,6,7,8,9",
-        (
-            "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-            "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-            "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-            "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-        ),
-        "https://ossci-datasets.s3.amazonaws.com/mnist/",
-        "https://storage.googleapis.com/cvdf-datasets/mnist/",
-    ),
-    "cifar10": _ImageSet(
-        (3, 32, 32),
-        ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
-        {"train": 50_000, "test": 10_000},
-        {"train": _CIFAR, "test": _CIFAR},
-    ),
-}
-_TEXTS = {
-    "timemachine": _File(
-        "text/timemachine.txt",
-        178_887,
-        "4149e15a170aa94068969282e8b2cee7aaab0d889bf1c0d684378177040267dd",
-    ),
-    "tinyshakespeare": _File(
-        "text/tinyshakespeare.txt",
-        1_115_394,
-        "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
-        (
-            "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt",
-            "https://storage.googleapis.com/download.tensorflow.org/data/shakespeare.txt",
-        ),
-    ),
-    "tang_quatrains": _File(
-        "text/tang_quatrains.txt",
-        270_611,
-        "365f77e519919f87b8083871e6548f9f8ddf95d653b6d27a7f43706f0b1d737f",
-    ),
-}
-_TABLES = ("diabetes", "iris", "wine", "breast_cancer", "digits")
-_DEBIAN = Path("/usr/share/datasets")  # where Debian's package puts fashion-mnist/
-_PATIENCE = 5.0  # seconds in which a mirror must send something
-_MIN_RATE = 2_000  # bytes a second below which a mirror counts as stuck
-_failed: dict[str, str] = {}  # mirrors that failed in this process: host or address → reason
-_unsaved: dict[str, bytes] = {}  # fetched files that no cache could take: path → raw bytes
-_real: set[str] = set()  # sets of which real data was given in this process
-
-
-class _DamagedError(ValueError):
-    """Bytes that are not the file they should be."""
+    """A data set that no source could give; the message names everything that was tried."""
 
 
 def _say(text: str) -> None:
     print(f"d2l_lite: {text}", flush=True)
 
 
-def _check_name(kind: str, value: str, valid: Sequence[str]) -> None:
+def _check_name(kind: str, value: str, valid: Collection[str]) -> None:
     if value not in valid:
         raise ValueError(f"{kind} must be one of {', '.join(valid)}; got {value!r}")
 
 
-# --- Finding, fetching and verifying files ----------------------------------------------------
-
-
-def _verified(raw: bytes, file: _File) -> bytes:
-    """Return the unpacked content of a file, or raise `_DamagedError` with the difference."""
-    opener: Any = {b"\x1f\x8b": gzip.open, b"\xfd7": lzma.open}.get(raw[:2], io.BytesIO)
-    packed = opener is not io.BytesIO and not file.path.endswith(".tar.gz")
-    try:
-        with opener(io.BytesIO(raw)) if packed else io.BytesIO(raw) as stream:
-            content: bytes = stream.read(file.size + 1)
-    except (EOFError, OSError, lzma.LZMAError, zlib.error) as error:
-        raise _DamagedError(f"truncated or damaged after {len(raw):,} bytes: {error}") from error
-    if raw.lstrip()[:1] == b"<":
-        raise _DamagedError(f"a page of HTML or XML ({len(raw):,} bytes) instead of the file")
-    if len(content) != file.size:
-        got = f"more than {file.size:,}" if len(content) > file.size else f"{len(content):,}"
-        raise _DamagedError(f"{got} bytes of content instead of {file.size:,}")
+def _verified(raw: bytes, path: str) -> bytes:
+    """Return the unpacked content of a file, or raise with what is wrong with it."""
+    if raw[:64].lstrip().startswith(b"<"):
+        raise ValueError(f"a page of HTML or XML ({len(raw):,} bytes) instead of the file")
+    unpack: Any = {b"\x1f\x8b": gzip.open, b"\xfd7": lzma.open}.get(raw[:2])
+    content = raw
+    if unpack is not None and not path.endswith(".tar.gz"):
+        try:
+            with unpack(io.BytesIO(raw)) as stream:
+                content = stream.read(_MAX_BYTES)
+        except (EOFError, OSError, lzma.LZMAError, zlib.error) as error:
+            raise ValueError(f"truncated or damaged ({len(raw):,} bytes): {error}") from error
     digest = hashlib.sha256(content).hexdigest()
-    if digest != file.sha256:
-        raise _DamagedError(f"SHA-256 of the content is {digest[:12]}…, not {file.sha256[:12]}…")
+    if digest != _SHA256[path]:
+        wanted = f"not {_SHA256[path][:12]}…"
+        raise ValueError(f"{len(content):,} bytes of content with SHA-256 {digest[:12]}…, {wanted}")
     return content
 
 
-class _Inbox(io.BytesIO):
-    """A download in memory that refuses bytes which are too many or no longer wanted."""
+def _download(url: str) -> bytes:
+    """Return what a mirror sends; raise when it fails, sends too much or too slowly.
 
-    def __init__(self, limit: int) -> None:
-        super().__init__()
-        self.limit = limit
-
-    def write(self, data: Any, /) -> int:
-        if self.tell() + len(data) > self.limit:
-            raise _DamagedError(f"more than {self.limit:,} bytes instead of the file")
-        return super().write(data)
-
-
-def _download(url: str, limit: int) -> bytes:
-    """Return what a mirror sends; raise when it sends nothing for a while, too little, too much."""
+    The timeout of a socket holds per address and per packet, so a watch bounds the whole.
+    """
     import pooch
+    import requests
 
-    inbox = _Inbox(limit)
-    failure: list[Exception] = []
+    inbox, failures = io.BytesIO(), list[Exception]()
 
     def work() -> None:
         try:
             pooch.HTTPDownloader(timeout=_PATIENCE, chunk_size=8192)(url, inbox, None)
         except Exception as error:
-            failure.append(error)
+            failures.append(error)
 
-    # The socket's timeout holds per address and per packet; the watch below holds for the whole.
     worker = threading.Thread(target=work, daemon=True)
     worker.start()
+    size, new = 0, _MAX_BYTES
     while worker.is_alive():
-        before = inbox.tell()
+        if new < _PATIENCE * _MIN_RATE or size > _MAX_BYTES:
+            inbox.close()  # ends the worker at its next write
+            raise TimeoutError(f"gave up after {size:,} bytes, {new:,} in the last {_PATIENCE:g} s")
         worker.join(_PATIENCE)
-        if worker.is_alive() and inbox.tell() - before < _PATIENCE * _MIN_RATE:
-            inbox.limit = -1
-            raise TimeoutError(f"{inbox.tell() - before:,} bytes in {_PATIENCE:g} s, gave up")
-    if failure:
-        raise failure[0]
+        size, new = inbox.tell(), inbox.tell() - size
+    for error in failures:
+        if isinstance(error, requests.RequestException) and error.response is None:
+            raise ConnectionError(f"no complete answer ({type(error).__name__})") from error
+        raise error
     return inbox.getvalue()
 
 
-def _ask_mirror(url: str, file: _File) -> bytes:
-    """Return a file's raw, verified bytes from one mirror; what failed once fails at once."""
-    import requests
+def _from_mirrors(path: str, tried: dict[str, str]) -> tuple[bytes, str] | None:
+    """Return a file's content and address from the first mirror that has it, and cache it.
 
-    host = urlsplit(url).netloc
-    for known in (host, url):
-        if known in _failed:
-            raise _DamagedError(_failed[known])
-    try:
-        raw = _download(url, file.size + file.size // 100 + 1_000_000)
-        _verified(raw, file)
-    except (OSError, ValueError) as error:
-        response = getattr(error, "response", None)
-        reason = f"HTTP status {response.status_code}" if response is not None else str(error)
-        silent = isinstance(error, (TimeoutError, requests.ConnectionError, requests.Timeout))
-        if isinstance(error, requests.RequestException) and response is None:
-            reason = f"no complete answer ({type(error).__name__})"
-        _failed[host if silent else url] = reason
-        raise _DamagedError(reason) from error
-    return raw
+    What failed is remembered: a later call does not wait again. A mute host fails as a whole.
+    """
+    folder, _, base = path.rpartition("/")
+    urls = [url.format(base) for key, url in _MIRRORS if key in (path, folder)]
+    offline = os.environ.get("D2L_LITE_OFFLINE", "0") not in ("", "0")
+    if offline or not urls:
+        why = "not asked, because D2L_LITE_OFFLINE is set" if urls else "none is known"
+        tried[f"mirrors of {path}"] = why
+        return None
+    for url in urls:
+        host = urlsplit(url).netloc
+        if host not in _failed and url not in _failed:
+            try:
+                raw = _download(url)
+                content = _verified(raw, path)
+            except (OSError, ValueError) as error:
+                answered = isinstance(error, ValueError) or hasattr(error, "response")
+                _failed[url if answered else host] = str(error)
+            else:
+                _keep(raw, path)
+                return content, url
+        tried[url] = _failed.get(url) or _failed[host]
+    return None
 
 
 def _cache() -> Path:
@@ -279,95 +182,60 @@ def _cache() -> Path:
     return Path(pooch.os_cache("d2l_lite"))
 
 
-def _keep(raw: bytes, file: _File) -> None:
+def _keep(raw: bytes, path: str) -> None:
     """Write a file into the cache in one atomic step, or keep it in memory and say so."""
-    target = _cache() / file.path
+    target = _cache() / path
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(raw)
-            os.replace(name, target)
-        except BaseException:
-            os.unlink(name)
-            raise
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetching-") as folder:
+            draft = Path(folder) / target.name
+            draft.write_bytes(raw)
+            os.replace(draft, target)
     except OSError as error:
-        _unsaved[file.path] = raw
-        _say(f"cannot write {target} ({error.strerror}); kept in memory for this process")
+        _unsaved[path] = raw
+        _say(f"cannot write {target} ({error.strerror}), so it stays in memory")
 
 
-def _find(files: Sequence[_File]) -> tuple[_File, bytes, str]:
-    """Return the first of some alternative files that a source has, its content, and the source."""
-    tried: list[str] = []
+def _find(*paths: str) -> tuple[bytes, str, str]:
+    """Return content, path and place of the first of alternative files that a source has."""
     variable = os.environ.get("D2L_LITE_DATA")
-    roots = [Path(variable).expanduser()] if variable else []
-    tried += [] if variable else ["$D2L_LITE_DATA: not set"]
-    for root in (*roots, _cache(), _DEBIAN):
-        for file in files:
-            for path in (root / file.path, root / file.path.removesuffix(".gz")):
-                try:
-                    return file, _verified(path.read_bytes(), file), str(path)
-                except FileNotFoundError:
-                    tried.append(f"{path}: no such file")
-                except (OSError, _DamagedError) as error:
-                    tried.append(f"{path}: {error}")
-                    _say(f"{path} cannot be used: {error}; trying the next source")
-    for file in files:
-        if file.path in _unsaved:
-            return file, _verified(_unsaved[file.path], file), "memory"
-        content = _from_mirrors(file, tried)
-        if content is not None:
-            return file, *content
-    remedy = "connect to a network, or set D2L_LITE_DATA to a directory that holds the file"
-    raise DataError(
-        f"{files[0].path} could not be had. Tried:\n  " + "\n  ".join(tried) + f"\nRemedy: {remedy}"
-    )
+    tried = {} if variable else {"$D2L_LITE_DATA": "not set"}
+    roots = [*([Path(variable).expanduser()] if variable else []), _cache(), _DEBIAN]
+    for place, path in [(root / path, path) for root in roots for path in paths]:
+        try:
+            return _verified(place.read_bytes(), path), path, str(place)
+        except FileNotFoundError:
+            tried[str(place)] = "no such file"
+        except (OSError, ValueError) as error:
+            tried[str(place)] = str(error)
+            _say(f"{place} cannot be used: {error}; trying the next source")
+    for path in paths:
+        if path in _unsaved:
+            return _verified(_unsaved[path], path), path, "memory"
+        found = _from_mirrors(path, tried)
+        if found:
+            return found[0], path, found[1]
+    lines = "".join(f"\n  {what}: {why}" for what, why in tried.items())
+    remedy = "Connect to a network, or set D2L_LITE_DATA to a directory that holds the file."
+    raise DataError(f"{paths[0]} could not be had. Tried:{lines}\n{remedy}")
 
 
-def _from_mirrors(file: _File, tried: list[str]) -> tuple[bytes, str] | None:
-    """Return a file's content and address from the first mirror that has it, and cache it."""
-    if not file.mirrors:
-        tried.append(f"{file.path}: no public mirror is known")
-    elif os.environ.get("D2L_LITE_OFFLINE", "") not in ("", "0"):
-        tried.append(f"{len(file.mirrors)} mirrors: skipped, D2L_LITE_OFFLINE is set")
-    else:
-        for url in file.mirrors:
-            try:
-                raw = _ask_mirror(url, file)
-            except _DamagedError as error:
-                tried.append(f"{url}: {error}")
-            else:
-                _keep(raw, file)
-                return _verified(raw, file), url
-    return None
+def _paths(name: str, split: str) -> tuple[str, ...]:
+    if name == "cifar10":  # either will do, the first is better
+        return "cifar-10-python.tar.gz", "cifar10-jpeg.npz.xz"
+    start = f"{name.replace('_', '-')}/{'train' if split == 'train' else 't10k'}"
+    return f"{start}-images-idx3-ubyte.gz", f"{start}-labels-idx1-ubyte.gz"
 
 
-# --- Reading the formats ----------------------------------------------------------------------
-
-
-def _parse_idx(content: bytes) -> Bytes:
-    """Return the array of an IDX file. Source: http://yann.lecun.com/exdb/mnist/."""
+def _parse_idx(content: bytes) -> _Bytes:
+    """Return the array of an IDX file: its rank in byte 3, its sizes, its values."""
     rank = content[3]
     shape = np.frombuffer(content, ">i4", rank, offset=4)
     return np.frombuffer(content, np.uint8, offset=4 + 4 * rank).reshape(shape)
 
 
-class _ArraysOnly(pickle.Unpickler):
-    """An unpickler that can build arrays and nothing else."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module.partition(".")[0], name) in {
-            ("numpy", "_reconstruct"),
-            ("numpy", "ndarray"),
-            ("numpy", "dtype"),
-        }:
-            return super().find_class(module, name)
-        raise pickle.UnpicklingError(f"{module}.{name} has no place in a file of arrays")
-
-
-def _parse_cifar(content: bytes, split: str) -> tuple[Bytes, Bytes]:
-    """Return images (n, 3, 32, 32) and labels (n,) of the official archive."""
+def _parse_cifar(content: bytes, split: str) -> tuple[_Bytes, _Bytes]:
+    """Return images (n, 3, 32, 32) and labels (n,) of the official archive of pickled batches."""
     start = "data_batch_" if split == "train" else "test_batch"
     found: dict[str, dict[bytes, Any]] = {}
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
@@ -375,82 +243,67 @@ def _parse_cifar(content: bytes, split: str) -> tuple[Bytes, Bytes]:
             name = member.name.rpartition("/")[2]
             stream = archive.extractfile(member) if name.startswith(start) else None
             if stream is not None:
-                found[name] = _ArraysOnly(stream, encoding="bytes").load()
+                found[name] = pickle.load(stream, encoding="bytes")  # its digest was verified
     batches = [found[name] for name in sorted(found)]
     images = np.concatenate([batch[b"data"] for batch in batches]).reshape(-1, 3, 32, 32)
     return images, np.concatenate([np.array(batch[b"labels"], np.uint8) for batch in batches])
 
 
-def _parse_jpeg(content: bytes, split: str, index: NDArray[np.int64]) -> tuple[Bytes, Bytes]:
-    """Return the chosen images (n, 3, h, w) and labels (n,) of an archive of JPEG images."""
+def _parse_jpeg(content: bytes, split: str, index: _Index) -> tuple[_Bytes, _Bytes]:
+    """Return the chosen images (n, 3, 32, 32) and labels (n,) of an archive of JPEG images."""
     from PIL import Image
 
     with np.load(io.BytesIO(content)) as archive:
-        jpeg, offsets, labels = (archive[f"{split}_{key}"] for key in ("jpeg", "offsets", "labels"))
-    images = [
-        np.asarray(Image.open(io.BytesIO(jpeg[offsets[i] : offsets[i + 1]])).convert("RGB"))
-        for i in index.tolist()
-    ]
-    return np.stack(images).transpose(0, 3, 1, 2), labels[index]
+        jpeg, ends, labels = (archive[f"{split}_{key}"] for key in ("jpeg", "offsets", "labels"))
+    images = np.empty((len(index), 3, 32, 32), np.uint8)
+    for image, i in zip(images, index.tolist(), strict=True):
+        with Image.open(io.BytesIO(jpeg[ends[i] : ends[i + 1]])) as picture:
+            image[:] = np.asarray(picture).transpose(2, 0, 1)
+    return images, labels[index]
 
 
-def _read_images(name: str, split: str, index: NDArray[np.int64]) -> tuple[Bytes, Bytes]:
-    """Return the chosen images (n, c, h, w) and labels (n,) of a real set, as bytes."""
-    files = _IMAGES[name].parts[split]
+def _read_images(name: str, split: str, index: _Index) -> tuple[_Bytes, _Bytes]:
+    """Return the chosen images (n, c, h, w) and labels (n,) of a real set."""
+    paths = _paths(name, split)
     if name != "cifar10":
-        images, labels = (_parse_idx(_find([file])[1]) for file in files)
+        images, labels = (_parse_idx(_find(path)[0]) for path in paths)
         return images[index][:, None], labels[index]
-    pillow = importlib.util.find_spec("PIL") is not None
-    file, content, _ = _find(files if pillow else files[:1])
-    if file.path.endswith(".tar.gz"):
+    content, path, _ = _find(*(paths if importlib.util.find_spec("PIL") else paths[:1]))
+    if path == paths[0]:
         images, labels = _parse_cifar(content, split)
         return images[index], labels[index]
-    _say("cifar10 comes from JPEG copies (lossy): compare accuracies only on the same file")
+    _say("cifar10 comes from JPEG copies, which are lossy: compare only runs on this file")
     return _parse_jpeg(content, split, index)
 
 
-def _stand_in(shape: Sequence[int], split: str, index: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-    """Return handwritten digits (n, *shape) in [0, 1], shifted at random, and labels (n,).
+def _stand_in(shape: tuple[int, ...], split: str, index: _Index) -> tuple[Tensor, Tensor]:
+    """Return handwritten digits (n, c, h, w), each shifted by up to 3 pixels, and labels (n,).
 
-    The last fifth of scikit-learn's 1,797 digits (other writers) makes the test split. Color
-    images get a random dark background and a random bright ink, which say nothing of the class.
+    The last fifth of scikit-learn's 1,797 digits, by other writers, makes the test split. Color
+    images get a random dark ground and a random bright ink, which tell nothing of the class.
     """
     from sklearn.datasets import load_digits
 
-    digits = load_digits()
     part = slice(None, 1437) if split == "train" else slice(1437, None)
-    small = torch.from_numpy(digits.images[part]).float() / 16
-    y = torch.from_numpy(digits.target[part]).long()
-    chosen = torch.from_numpy(index % len(y))
-    generator = torch.Generator().manual_seed(len(index))
-    X = F.interpolate(small[:, None], size=tuple(shape[1:]), mode="bilinear")[chosen]
+    digits, labels = (torch.from_numpy(array[part]) for array in load_digits(return_X_y=True))
+    chosen = torch.from_numpy(index % len(labels))
+    small = digits.float().div(16).reshape(-1, 1, 8, 8)
+    X = F.interpolate(small, size=shape[1:], mode="bilinear", align_corners=False)[chosen]
+    generator = Generator().manual_seed(0)
     X = random_crop(X, padding=3, generator=generator)
     if shape[0] == 3:
-        paper, ink = torch.rand(2, len(X), 3, 1, 1, generator=generator) * 0.4
-        X = X * (ink + 0.6 - paper) + paper
-    return X, y[chosen]
+        ground, ink = torch.rand(2, len(X), 3, 1, 1, generator=generator) * 0.4
+        X = X * (ink + 0.6 - ground) + ground
+    return X, labels[chosen].long()
 
 
-# --- What chapters call -----------------------------------------------------------------------
-
-
-@dataclass(frozen=True, repr=False)
-class ImageData:
-    """Images with labels; unpacks as `X, y = data` and serves as a map-style `Dataset`.
-
-    Attributes:
-        X: images (n, c, h, w), float32 in [0, 1].
-        y: labels (n,), int64.
-        classes: name of each class.
-        name: the set that was asked for.
-        is_stand_in: True where the real set could not be had.
-    """
+@dataclass(frozen=True, repr=False, eq=False)
+class _Examples:
+    """Tensors that unpack as `X, y = data` and serve as a map-style `Dataset`."""
 
     X: Tensor
     y: Tensor
-    classes: tuple[str, ...]
     name: str
-    is_stand_in: bool = False
 
     def __len__(self) -> int:
         return len(self.y)
@@ -462,52 +315,29 @@ class ImageData:
         return iter((self.X, self.y))
 
     def __repr__(self) -> str:
-        shape = "×".join(str(size) for size in self.X.shape[1:])
-        kind = ", stand-in" if self.is_stand_in else ""
-        return f"ImageData({self.name}{kind}: {len(self):,} images {shape}, {self.X.device})"
+        shape = "×".join(map(str, self.X.shape))
+        kind = ", a stand-in" if getattr(self, "is_stand_in", False) else ""
+        return f"{type(self).__name__}({self.name}{kind}: X {shape}, {self.X.device})"
 
-    def to(self, device: torch.device | str) -> "ImageData":
+    def to(self: _Self, device: torch.device | str) -> _Self:
         """Return the same data on another device."""
         return replace(self, X=self.X.to(device), y=self.y.to(device))
 
 
-@dataclass(frozen=True, repr=False)
-class TableData:
-    """A table; unpacks as `X, y = table`.
+@dataclass(frozen=True, repr=False, eq=False)
+class ImageData(_Examples):
+    """Images `X` (n, c, h, w) float32 in [0, 1] and labels `y` (n,) int64: `X, y = data`."""
 
-    Attributes:
-        X: features (n, d), float32.
-        y: targets (n,); float32 for regression, int64 for classes.
-        feature_names: name of each column.
-        target_names: name of each class, or of the one target.
-        name: the set that was asked for.
-    """
+    classes: tuple[str, ...]
+    is_stand_in: bool = False
 
-    X: Tensor
-    y: Tensor
+
+@dataclass(frozen=True, repr=False, eq=False)
+class TableData(_Examples):
+    """Features `X` (n, d) float32 and targets `y` (n,), int64 where they are classes."""
+
     feature_names: tuple[str, ...]
     target_names: tuple[str, ...]
-    name: str
-
-    def __iter__(self) -> Iterator[Tensor]:
-        return iter((self.X, self.y))
-
-    def __len__(self) -> int:
-        return len(self.y)
-
-    def __repr__(self) -> str:
-        return f"TableData({self.name}: {len(self):,} rows, {self.X.shape[1]} features)"
-
-
-def _choose(total: int, num_examples: int | None, seed: int) -> NDArray[np.int64]:
-    """Return the positions of a seeded subset; those of a smaller one come first."""
-    if num_examples is None:
-        return np.arange(total)
-    if not 1 <= num_examples <= total:
-        raise ValueError(f"num_examples must be in [1, {total}] or None, got {num_examples}")
-    order = torch.randperm(total, generator=torch.Generator().manual_seed(seed))
-    chosen: NDArray[np.int64] = order[:num_examples].numpy()
-    return chosen
 
 
 def load_images(
@@ -518,42 +348,44 @@ def load_images(
     device: torch.device | str = "cpu",
     seed: int = 0,
 ) -> ImageData:
-    """Return an image set as tensors, or a stand-in of the same shape (one printed line says so).
+    """Return an image set, or a stand-in of the same shape (one printed line says so).
 
     Args:
-        name: "fashion_mnist", "mnist" (1×28×28) or "cifar10" (3×32×32).
+        name: "fashion_mnist", "mnist" (both 1×28×28) or "cifar10" (3×32×32).
         split: "train" or "test".
         num_examples: size of a random subset; None takes all, in the set's order.
         device: where the tensors go.
-        seed: chooses the subset; the same seed gives the same one.
+        seed: chooses the subset; a smaller one with the same seed is its beginning.
 
     Returns:
         Images (n, c, h, w) float32 in [0, 1] and labels (n,) int64.
 
     Raises:
         ValueError: for an unknown name or split, or a `num_examples` that the split has not.
-        DataError: where one split of the set was real and this one could not be had.
+        DataError: where an earlier split was real and this one could not be had.
     """
-    _check_name("name", name, tuple(_IMAGES))
-    about = _IMAGES[name]
-    _check_name("split", split, tuple(about.sizes))
-    index = _choose(about.sizes[split], num_examples, seed)
+    _check_name("name", name, _SHAPES)
+    _check_name("split", split, _SIZES)
+    total = 50_000 if (name, split) == ("cifar10", "train") else _SIZES[split]
+    if num_examples is not None and not 1 <= num_examples <= total:
+        raise ValueError(f"num_examples must be in [1, {total}] or None, got {num_examples}")
+    order = torch.randperm(total, generator=Generator().manual_seed(seed))[:num_examples]
+    index = np.arange(total) if num_examples is None else order.numpy()
     try:
         images, labels = _read_images(name, split, index)
     except DataError:
         if name in _real:
             raise
         _say(f"{name} ({split}) could not be had; handwritten digits stand in for it")
-        X, y = _stand_in(about.shape, split, index)
-        classes = tuple(str(digit) for digit in range(10))
-        return ImageData(X, y, classes, name, is_stand_in=True).to(device)
+        X, y = _stand_in(_SHAPES[name], split, index)
+        return ImageData(X, y, name, tuple(_DIGITS.split(",")), is_stand_in=True).to(device)
     _real.add(name)
-    X = torch.from_numpy(images).to(device).float().div_(255)
-    return ImageData(X, torch.from_numpy(labels).to(device).long(), about.classes, name)
+    X, y = (torch.from_numpy(array).to(device) for array in (images, labels))
+    return ImageData(X.float().div_(255), y.long(), name, tuple(_CLASSES[name].split(",")))
 
 
 def load_table(name: str) -> TableData:
-    """Return a table of scikit-learn as tensors, in its raw units.
+    """Return a table of scikit-learn in its raw units.
 
     Args:
         name: "diabetes" (regression), "iris", "wine", "breast_cancer" or "digits" (classes).
@@ -567,36 +399,34 @@ def load_table(name: str) -> TableData:
     from sklearn import datasets
 
     _check_name("name", name, _TABLES)
-    is_regression = name == "diabetes"
-    bunch = getattr(datasets, f"load_{name}")(**({"scaled": False} if is_regression else {}))
-    targets = ("disease progression",) if is_regression else bunch.target_names
-    return TableData(
-        torch.from_numpy(bunch.data).float(),
-        torch.from_numpy(bunch.target).to(torch.float32 if is_regression else torch.int64),
-        tuple(str(feature) for feature in bunch.feature_names),
-        tuple(str(target) for target in targets),
-        name,
-    )
+    regression = name == "diabetes"
+    bunch = getattr(datasets, f"load_{name}")(**({"scaled": False} if regression else {}))
+    X, y = torch.from_numpy(bunch.data), torch.from_numpy(bunch.target)
+    targets = ["disease progression"] if regression else bunch.target_names
+    names = (tuple(map(str, found)) for found in (bunch.feature_names, targets))
+    return TableData(X.float(), y.float() if regression else y.long(), name, *names)
 
 
 def load_text(name: str) -> str:
-    """Return a corpus as one string, or Python's own documentation as a stand-in (and says so).
+    """Return a corpus, or Python's help topics in its place (one printed line says so).
 
     Args:
         name: "timemachine", "tinyshakespeare" or "tang_quatrains".
 
     Returns:
-        The text.
+        The whole text.
 
     Raises:
         ValueError: for an unknown name.
     """
-    _check_name("name", name, tuple(_TEXTS))
+    _check_name("name", name, _TEXTS)
     try:
-        return _find([_TEXTS[name]])[1].decode("utf-8")
+        return _find(f"text/{name}.txt")[0].decode()
     except DataError:
+        from pydoc_data.topics import topics
+
         _say(f"{name} could not be had; the text of Python's help topics stands in for it")
-        return "\n".join(pydoc_data.topics.topics.values())
+        return "\n".join(topics.values())
 
 
 def synthetic_linear(
@@ -605,9 +435,9 @@ def synthetic_linear(
     *,
     num_examples: int,
     noise_std: float = 0.01,
-    generator: torch.Generator | None = None,
+    generator: Generator | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Return standard normal features and y = Xw + b + noise.
+    """Return standard normal features X (n, d) and targets y = Xw + b + noise (n,).
 
     Args:
         w: weights (d,).
@@ -617,29 +447,29 @@ def synthetic_linear(
         generator: source of the random numbers.
 
     Returns:
-        X (n, d) and y (n,).
+        The pair (X, y).
     """
     X = torch.randn(num_examples, len(w), generator=generator, dtype=w.dtype)
-    noise = torch.randn(num_examples, generator=generator, dtype=w.dtype)
-    return X, X @ w + b + noise_std * noise
+    noise = noise_std * torch.randn(num_examples, generator=generator, dtype=w.dtype)
+    return X, X @ w + b + noise
 
 
 class Batches:
-    """Minibatches of tensors that stay on their device: one permutation an epoch, one gather each.
+    """Minibatches of tensors that stay on their device; `for X, y in batches` is one epoch.
 
-    Each `for X, y in batches` is one epoch.
+    An epoch costs one permutation, and each batch one gather.
 
     Args:
         X: examples (n, …).
-        y: targets (n, …), on the device of `X`.
+        y: targets (n, …) on the device of `X`.
         batch_size: examples a batch; the last batch may be smaller.
-        shuffle: a new order each epoch; False keeps the order.
-        generator: CPU generator of the orders and of `transform`; None takes PyTorch's own.
-        transform: augmentation of a whole batch, `X = transform(X, generator)`.
-        drop_last: leave a smaller last batch out.
+        shuffle: draw a new order each epoch.
+        generator: CPU generator of the orders, handed to `transform` too; None is PyTorch's own.
+        transform: augmentation of a batch, `X = transform(X, generator)`, not in place.
+        drop_last: leave out a smaller last batch.
 
     Raises:
-        ValueError: where `X` and `y` differ in length or `batch_size` is below 1.
+        ValueError: where `X` and `y` do not match or `batch_size` is below 1.
     """
 
     def __init__(
@@ -649,47 +479,38 @@ class Batches:
         batch_size: int,
         *,
         shuffle: bool = True,
-        generator: torch.Generator | None = None,
+        generator: Generator | None = None,
         transform: Transform | None = None,
         drop_last: bool = False,
     ) -> None:
-        if len(X) != len(y) or len(X) == 0:
-            raise ValueError(f"X and y must hold the same examples, got {len(X)} and {len(y)}")
+        if len(X) != len(y) or X.device != y.device:
+            got = f"got {len(X)} on {X.device} and {len(y)} on {y.device}"
+            raise ValueError(f"X and y must have equal length on one device, {got}")
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-        self.X, self.y, self.batch_size = X, y, batch_size
+        self.X, self.y, self.batch_size, self.num_examples = X, y, batch_size, len(X)
         self.shuffle, self.generator = shuffle, generator
         self.transform, self.drop_last = transform, drop_last
-
-    @property
-    def num_examples(self) -> int:
-        """Examples in `X`."""
-        return len(self.X)
 
     def __len__(self) -> int:
         whole, rest = divmod(self.num_examples, self.batch_size)
         return whole + (rest > 0 and not self.drop_last)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        pieces = self._slices() if not self.shuffle else self._gathers()
-        for X, y in pieces:
-            yield (X if self.transform is None else self.transform(X, self.generator)), y
-
-    def _slices(self) -> Iterator[tuple[Tensor, Tensor]]:
-        for k in range(len(self)):
-            part = slice(k * self.batch_size, (k + 1) * self.batch_size)
-            yield self.X[part], self.y[part]
-
-    def _gathers(self) -> Iterator[tuple[Tensor, Tensor]]:
-        order = torch.randperm(self.num_examples, generator=self.generator).to(self.X.device)
-        for index in torch.split(order, self.batch_size)[: len(self)]:
-            yield self.X[index], self.y[index]
+        order: Tensor | None = None
+        if self.shuffle:
+            order = torch.randperm(self.num_examples, generator=self.generator).to(self.X.device)
+        for k in range(0, len(self) * self.batch_size, self.batch_size):
+            part = slice(k, k + self.batch_size)
+            index = part if order is None else order[part]
+            X = self.X[index]
+            yield X if self.transform is None else self.transform(X, self.generator), self.y[index]
 
 
 def random_horizontal_flip(
-    X: Tensor, *, p: float = 0.5, generator: torch.Generator | None = None
+    X: Tensor, *, p: float = 0.5, generator: Generator | None = None
 ) -> Tensor:
-    """Return images of which each is mirrored left to right with probability p.
+    """Return images (n, c, h, w), each mirrored left to right with probability p.
 
     Args:
         X: images (n, c, h, w).
@@ -697,61 +518,43 @@ def random_horizontal_flip(
         generator: CPU generator of the choice.
 
     Returns:
-        Images (n, c, h, w).
+        A new tensor (n, c, h, w).
     """
     flip = (torch.rand(len(X), generator=generator) < p).to(X.device)
     return torch.where(flip[:, None, None, None], X.flip(-1), X)
 
 
-def random_crop(X: Tensor, *, padding: int, generator: torch.Generator | None = None) -> Tensor:
-    """Return images padded with zeros on all sides, each cropped to its old size at random.
+def random_crop(X: Tensor, *, padding: int, generator: Generator | None = None) -> Tensor:
+    """Return images (n, c, h, w), each padded with zeros and cropped to its size at random.
 
     Args:
         X: images (n, c, h, w).
-        padding: pixels on each side; an image moves by at most as many.
+        padding: zeros on each side; an image moves by at most as many pixels.
         generator: CPU generator of the positions.
 
     Returns:
-        Images (n, c, h, w).
+        A new tensor (n, c, h, w).
     """
-    h, w = X.shape[-2:]
     places = torch.randint(2 * padding + 1, (2, len(X)), generator=generator).to(X.device)
-    windows = F.pad(X, (padding,) * 4).unfold(2, h, 1).unfold(3, w, 1)
+    windows = F.pad(X, (padding,) * 4).unfold(2, X.shape[2], 1).unfold(3, X.shape[3], 1)
     return windows[torch.arange(len(X), device=X.device), :, places[0], places[1]]
 
 
-def fetch(name: str) -> list[str]:
-    """Return where each file of a set lies, after fetching what is missing into the cache.
-
-    Args:
-        name: any name that `load_images` or `load_text` knows.
-
-    Returns:
-        A path or an address for each file.
-
-    Raises:
-        ValueError: for an unknown name.
-        DataError: where a file could not be had; the message names everything that was tried.
-    """
-    _check_name("name", name, (*_IMAGES, *_TEXTS))
-    _failed.clear()
-    if name in _TEXTS:
-        return [_find([_TEXTS[name]])[2]]
-    if name == "cifar10":
-        return [_find(_CIFAR)[2]]
-    return [_find([file])[2] for files in _IMAGES[name].parts.values() for file in files]
-
-
 def main() -> int:
-    """Fetch all sets, print one line each, and return 1 where one with a mirror failed."""
+    """Fetch all sets, print what came of each, and return 1 if one with a mirror failed."""
     status = 0
-    for name in (*_IMAGES, *_TEXTS):
+    for name in (*_SHAPES, *_TEXTS):
         try:
-            places = fetch(name)
-            print(f"{name}: {len(places)} verified, from {places[0]}", flush=True)
+            if name in _TEXTS:
+                places = [_find(f"text/{name}.txt")[2]]
+            elif name == "cifar10":
+                places = [_find(*_paths(name, "train"))[2]]
+            else:
+                places = [_find(path)[2] for split in _SIZES for path in _paths(name, split)]
+            print(f"{name}: verified, in {', '.join(places)}", flush=True)
         except DataError as error:
             print(f"{name}: {error}", flush=True)
-            status = 1 if name not in _TEXTS or _TEXTS[name].mirrors else status
+            status |= f"mirrors of text/{name}.txt: none" not in str(error)
     return status
 
 
