@@ -1,4 +1,4 @@
-"""The helper package of d2l-lite: data, training, plotting and explorables that the chapters share."""
+"""The helper package of d2l-lite: data, training, plotting and explorables for all chapters."""
 
 from d2l_lite.data import (
     Batches,
