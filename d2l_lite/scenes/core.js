@@ -262,30 +262,58 @@ const core = (() => {
     };
   };
 
-  const bind = (root, scene, spec) => {
-    const canvas = root.querySelector("canvas");
-    const text = root.querySelector(".d2l-text");
-    const ctx = canvas.getContext("2d");
-    const inputs = spec.controls.map((control) => root.querySelector(`[name="${control.name}"]`));
-    const values = {};
+  const make = (tag, parent, properties = {}) =>
+    Object.assign(parent.appendChild(document.createElement(tag)), properties);
 
-    const read = () => {
-      const take = (control, i) => {
-        values[control.name] = control.values[Number(inputs[i].value)];
-      };
-      spec.controls.forEach(take);
-      const limits = scene.limits ? scene.limits(values, spec.data) : {};
-      spec.controls.forEach((control, i) => {
-        if (control.name in limits) {
-          inputs[i].max = Math.max(0, Math.min(limits[control.name], control.values.length) - 1);
-          take(control, i);
-        }
-        if (inputs[i].type === "range") {
-          inputs[i].setAttribute("aria-valuetext", shown(values[control.name]));
-          inputs[i].nextElementSibling.textContent = shown(values[control.name]);
-        }
-      });
-    };
+  // Keys that a host takes for its own shortcuts (arrows in JupyterLab) stay with the control.
+  const keepKeys = (element) => {
+    element.setAttribute("data-lm-suppress-shortcuts", "true");
+    return element;
+  };
+
+  // A native control over the indices of its values: a slider for numbers, a menu otherwise.
+  const addControl = (bar, control) => {
+    const label = make("label", bar);
+    make("span", label, { textContent: control.label });
+    const isSlider = typeof control.values[0] === "number";
+    const input = keepKeys(make(isSlider ? "input" : "select", label, { name: control.name }));
+    if (isSlider) {
+      Object.assign(input, { type: "range", min: 0, max: control.values.length - 1, step: 1 });
+      make("span", label, { className: "d2l-value" }).setAttribute("aria-hidden", "true");
+    } else {
+      control.values.forEach((value, i) => make("option", input, { textContent: shown(value), value: i }));
+    }
+    input.value = control.start;
+    return input;
+  };
+
+  // Reads the controls; where the scene bounds a slider by the others, the bound is set first.
+  const readControls = (inputs, scene, spec) => {
+    const pick = (control, i) => [control.name, control.values[Number(inputs[i].value)]];
+    const limits = scene.limits ? scene.limits(Object.fromEntries(spec.controls.map(pick)), spec.data) : {};
+    spec.controls.forEach((control, i) => {
+      if (control.name in limits) {
+        inputs[i].max = Math.max(1, Math.min(limits[control.name], control.values.length)) - 1;
+      }
+      if (inputs[i].type !== "range") return;
+      const value = shown(pick(control, i)[1]);
+      inputs[i].setAttribute("aria-valuetext", value);
+      inputs[i].nextElementSibling.textContent = value;
+    });
+    return Object.fromEntries(spec.controls.map(pick));
+  };
+
+  const bind = (root, scene, spec) => {
+    root.querySelector(".d2l-dead").remove();
+    const bar = make("div", root, { className: "d2l-controls" });
+    const inputs = spec.controls.map((control) => addControl(bar, control));
+    const canvas = make("canvas", root);
+    canvas.setAttribute("role", "img");
+    const text = make("p", root, { className: "d2l-text" });
+    text.setAttribute("aria-live", "polite");
+    if (spec.caption) make("p", root, { className: "d2l-caption", textContent: spec.caption });
+    const ctx = canvas.getContext("2d");
+    let values;
 
     const paint = () => {
       const width = root.clientWidth;
@@ -302,27 +330,35 @@ const core = (() => {
     };
 
     const update = () => {
-      read();
+      values = readControls(inputs, scene, spec);
       text.textContent = scene.describe(values, spec.data);
       canvas.setAttribute("aria-label", `${spec.label}. ${text.textContent}`);
       paint();
     };
 
     inputs.forEach((input) => input.addEventListener("input", update));
-    const clock = spec.controls.findIndex((control) => control.play);
-    if (clock >= 0) addPlayer(root, inputs, spec.controls, clock, update);
+    const clock = inputs[spec.controls.findIndex((control) => control.play)];
+    if (clock) {
+      const reset = () => {
+        for (let pass = 0; pass < 2; pass++) { // the second sets what a bound held back in the first
+          inputs.forEach((input, i) => { input.value = spec.controls[i].start; });
+          update();
+        }
+      };
+      addPlayer(make("span", bar, { className: "d2l-player" }), clock, text, update, reset);
+    }
+    update();
     new ResizeObserver(paint).observe(root);
     root.addEventListener("transitionend", paint); // the style sheet makes a change of color a transition
-    update();
   };
 
-  // Play runs the clock's slider to its end; with reduced motion each press is one step.
-  const addPlayer = (root, inputs, controls, clock, update) => {
-    const [play, reset] = root.querySelectorAll("button");
-    const text = root.querySelector(".d2l-text");
-    const input = inputs[clock];
+  // Play runs the clock to its end, from its start if it stands there; with reduced motion a press is one step.
+  const addPlayer = (bar, clock, text, update, reset) => {
+    const play = keepKeys(make("button", bar, { type: "button" }));
+    const back = keepKeys(make("button", bar, { type: "button", textContent: "Reset" }));
     const still = matchMedia("(prefers-reduced-motion: reduce)");
     let timer = null;
+    const atEnd = () => Number(clock.value) >= Number(clock.max);
     const stop = () => {
       clearInterval(timer);
       timer = null;
@@ -330,28 +366,24 @@ const core = (() => {
       play.textContent = still.matches ? "Step" : "Play";
     };
     const step = () => {
-      if (!root.isConnected || Number(input.value) >= Number(input.max)) return stop();
-      input.value = Number(input.value) + 1;
-      return update();
+      clock.value = atEnd() ? 0 : Number(clock.value) + 1;
+      update();
+      if (atEnd() || !clock.isConnected) stop();
     };
     play.addEventListener("click", () => {
-      if (timer !== null) return stop();
-      if (Number(input.value) >= Number(input.max)) {
-        input.value = 0;
-        update();
-      } else step();
-      if (still.matches) return undefined;
-      text.setAttribute("aria-live", "off"); // one message at the end, not one a step
-      play.textContent = "Pause";
-      timer = setInterval(step, Math.max(60, Math.min(500, 5000 / Number(input.max))));
-      return undefined;
-    });
-    reset.addEventListener("click", () => {
+      const runs = timer !== null;
       stop();
-      inputs.forEach((element, i) => {
-        element.value = controls[i].start;
-      });
-      update();
+      if (runs) return;
+      if (!still.matches) {
+        text.setAttribute("aria-live", "off"); // one message at the end, not one a step
+        play.textContent = "Pause";
+        timer = setInterval(step, Math.max(60, Math.min(500, 5000 / Number(clock.max))));
+      }
+      step();
+    });
+    back.addEventListener("click", () => {
+      stop();
+      reset();
     });
     still.addEventListener("change", stop);
     stop();
