@@ -2,10 +2,13 @@
 
 import html
 import inspect
+import re
 import textwrap
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
+
+_PLAIN = "n|nn|ne|o|p|vm|w"  # token classes without a color of their own
 
 
 @dataclass(frozen=True, repr=False)
@@ -25,6 +28,7 @@ class Source:
 
         style = resources.files("d2l_lite.scenes").joinpath("source.css").read_text("utf-8")
         code = highlight(self.text, PythonLexer(), HtmlFormatter(nowrap=True))
+        code = re.sub(rf'<span class="(?:{_PLAIN})">(.*?)</span>', r"\1", code)
         label = f"Source of {html.escape(self.name)}"
         return (
             f'<div class="d2l-source" role="region" aria-label="{label}" tabindex="0">\n'
