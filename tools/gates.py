@@ -1,0 +1,139 @@
+"""What a committed notebook must be: in step with its source, run in order, and light."""
+
+import base64
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from nbformat import NotebookNode
+
+from tools.pages import RECORD, Page, dumps, inputs, outputs_hash, read_notebook
+
+MAX_NOTEBOOK_BYTES = 1_000_000
+MAX_IMAGE_BYTES = 120_000
+WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
+_ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]{6,}|\b0x[57][0-9a-fA-F]{9,}")
+_REASONS = {
+    "package": "d2l_lite changed since it was run",
+    "requirements": "requirements.txt changed since it was run",
+}
+
+
+def output_faults(cell: NotebookNode) -> Iterator[str]:
+    """Yield why the outputs of a cell must not be stored, as `rule: remedy`."""
+    for output in cell.get("outputs", []):
+        if output.output_type == "error":
+            yield f"stores the error {output.ename}: correct the cell"
+        elif output.output_type == "stream" and output.name == "stderr":
+            first = output.text.strip().split("\n")[0]
+            yield f"writes to stderr ({first!r}): remove the cause of the warning"
+        for mime, content in _contents(output):
+            yield from _content_faults(mime, content)
+
+
+def _contents(output: NotebookNode) -> list[tuple[str, Any]]:
+    if output.output_type == "stream":
+        return [("text/plain", output.text)]
+    return list(output.get("data", {}).items())
+
+
+def _content_faults(mime: str, content: Any) -> Iterator[str]:
+    if mime == WIDGET_MIME or "OutputModel" in str(content):
+        yield "stores a widget, which is dead without a kernel: show a kernel-free explorable"
+    if mime.startswith("image/"):
+        is_text = mime == "image/svg+xml"
+        size = len(content.encode()) if is_text else len(base64.b64decode(content))
+        if size > MAX_IMAGE_BYTES:
+            yield (
+                f"stores an image of {size / 1000:.0f} kB, more than {MAX_IMAGE_BYTES // 1000} kB: "
+                "draw fewer points, or a smaller figure"
+            )
+    elif isinstance(content, str):
+        if found := _ADDRESS.search(content):
+            yield f"shows a memory address ({found[0]}): print something that stays the same"
+        if mime == "text/html" and "anim_control" in content:
+            yield "stores an animation with its own player: show a kernel-free explorable"
+
+
+def page_faults(page: Page) -> list[str]:
+    """Return what is wrong with the committed notebook of a page: one line a fault, with remedy."""
+    path = page.target.relative_to(page.root).as_posix()
+    if not page.target.is_file():
+        return [f"{path}: is missing; {page.remedy}"]
+    try:
+        notebook = read_notebook(page.target)
+    except ValueError as error:
+        return [f"{path}: {str(error).splitlines()[0]}; {page.remedy}"]
+    faults = [*_stale(page, notebook), *_different(page, notebook), *_run_faults(page, notebook)]
+    size = page.target.stat().st_size
+    if size > MAX_NOTEBOOK_BYTES:
+        faults.append(f"is {size / 1e6:.2f} MB, more than 1 MB; make its figures smaller")
+    elif not faults and page.target.read_bytes() != dumps(notebook).encode():
+        faults.append(f"was saved by another program; {page.remedy}")
+    return [f"{path}: {fault}" for fault in faults]
+
+
+def _stale(page: Page, notebook: NotebookNode) -> Iterator[str]:
+    """Yield what changed since the notebook was run."""
+    if not page.executed:
+        return
+    record = notebook.metadata.get(RECORD, {})
+    hashes = page.hashes()
+    if record.get("source") != hashes["source"]:
+        where = page.source.relative_to(page.root).as_posix()
+        yield f"{where} changed since it was generated; {page.remedy}"
+    for key, reason in _REASONS.items():
+        if record.get(key) != hashes[key]:
+            yield f"{reason}; {page.remedy}"
+
+
+def _different(page: Page, notebook: NotebookNode) -> Iterator[str]:
+    """Yield each input of the notebook that is not the generated one."""
+    expected = inputs(page)
+    if page.executed and notebook.metadata.get(RECORD, {}).get("source") != page.hashes()["source"]:
+        return
+    if len(notebook.cells) != len(expected.cells):
+        yield f"has {len(notebook.cells)} cells, not {len(expected.cells)}; {page.remedy}"
+    for number, (one, two) in enumerate(zip(notebook.cells, expected.cells, strict=False), 1):
+        for key in ("cell_type", "id", "source", "metadata"):
+            if one.get(key) != two[key]:
+                title = page.cells[number - 1].title
+                yield (
+                    f"cell {number} (`{title}`): its {key} was changed by hand; edit "
+                    f"{page.source.name} instead, and {page.remedy}"
+                )
+    metadata = {key: value for key, value in notebook.metadata.items() if key != RECORD}
+    if metadata != expected.metadata:
+        keys = sorted(set(metadata) ^ set(expected.metadata)) or ["kernelspec, language_info"]
+        yield f"its metadata was changed by hand ({', '.join(keys)}); {page.remedy}"
+
+
+def _run_faults(page: Page, notebook: NotebookNode) -> Iterator[str]:
+    """Yield each code cell that did not run in order, or stores what it must not."""
+    count = 0
+    for number, cell in enumerate(notebook.cells, 1):
+        name = f"cell {number} (`{cell.source.strip().split(chr(10))[0][:60]}`)"
+        if cell.cell_type != "code":
+            continue
+        count += 1
+        if not page.executed:
+            if cell.execution_count is not None or cell.outputs:
+                yield f"{name}: stores a run, and must not; {page.remedy}"
+        elif cell.execution_count is None:
+            yield f"{name}: was not run; {page.remedy}"
+        elif cell.execution_count != count:
+            yield f"{name}: ran as number {cell.execution_count}, not {count}; {page.remedy}"
+        for fault in output_faults(cell):
+            yield f"{name}: {fault}, and {page.remedy}"
+    if page.executed and notebook.metadata.get(RECORD, {}).get("outputs") != outputs_hash(notebook):
+        yield f"its outputs are not those of the recorded run; {page.remedy}"
+
+
+def orphans(folder: Path, names: set[str]) -> list[str]:
+    """Return a fault for each notebook in a folder whose name is not among those with a source."""
+    return [
+        f"{path.parent.name}/{path.name}: has no source; delete it, or write source/{path.stem}.md"
+        for path in sorted(folder.glob("*.ipynb"))
+        if path.stem not in names
+    ]

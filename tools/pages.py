@@ -1,0 +1,314 @@
+"""A page of the book: a text source, and the notebook that is generated from it.
+
+Everything here is a pure function of the files: reading a source into cells, giving cells their
+ids, the notebook without outputs, and the hashes that tell whether stored outputs still hold.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from jupytext.myst import myst_to_notebook
+from nbformat import NotebookNode
+
+#: The library is not typed.
+_nbformat: Any = nbformat
+#: The key of a notebook's metadata under which its hashes and measurements are recorded.
+RECORD = "d2l_lite"
+SETUP_TAG = "setup"
+#: What a notebook says of itself; versions are left out, since they change without its content.
+METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {
+        "file_extension": ".py",
+        "mimetype": "text/x-python",
+        "name": "python",
+        "pygments_lexer": "ipython3",
+    },
+}
+_INSTALL = """\
+# Installs the book's helper package where it is missing, as on a hosted notebook service.
+import importlib.util
+
+if importlib.util.find_spec("d2l_lite") is None:
+    %pip install -q "d2l-lite @ {requirement}"\
+"""
+_EXPLAIN = """\
+# The book's helper package must be installed once.
+import importlib.util
+
+if importlib.util.find_spec("d2l_lite") is None:
+    raise ModuleNotFoundError(
+        "d2l_lite is not installed. Open a terminal in your checkout of the book, run "
+        "`python -m pip install .` with the Python of this notebook, then restart the kernel."
+    )\
+"""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a source: its kind (`code`, `markdown` or `raw`), text, metadata and place.
+
+    `line` is the line of the source, counted from 1, on which its text starts; 0 is a cell that
+    was inserted by a program.
+    """
+
+    kind: str
+    source: str
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    line: int = 0
+
+    @property
+    def tags(self) -> list[str]:
+        """Its tags, in the order written."""
+        return list(self.metadata.get("tags", []))
+
+    @property
+    def title(self) -> str:
+        """Its first line that is not blank, shortened: how messages name it."""
+        first = next((line for line in self.source.splitlines() if line.strip()), "")
+        return first if len(first) <= 60 else first[:57] + "..."
+
+
+@dataclass(frozen=True)
+class Page:
+    """A notebook to generate.
+
+    Args:
+        root: the top folder of the book.
+        name: path of the notebook below `root`, without ending: `chapters/linear_regression`.
+        source: the text that it is generated from.
+        cells: its cells, the set-up cell included.
+        package: hash of the part of `d2l_lite` that its outputs depend on.
+        requirements: hash of the pinned environment.
+        executed: whether it is committed with outputs.
+    """
+
+    root: Path
+    name: str
+    source: Path
+    cells: tuple[Cell, ...]
+    package: str = ""
+    requirements: str = ""
+    executed: bool = True
+
+    @property
+    def slug(self) -> str:
+        """The last part of its name, which chapters, exercises and tests share."""
+        return self.name.rsplit("/", 1)[-1]
+
+    @property
+    def target(self) -> Path:
+        """The notebook's file."""
+        return self.root / f"{self.name}.ipynb"
+
+    @property
+    def remedy(self) -> str:
+        """The command that makes its notebook anew."""
+        return f"run `python -m tools.notebooks build {self.slug}`"
+
+    def hashes(self) -> dict[str, str]:
+        """Return the hashes that a run of this page records.
+
+        `source` covers every cell but the set-up cell; `code` what the kernel is given of them.
+        """
+        cells = [cell for cell in self.cells if SETUP_TAG not in cell.tags]
+        return {
+            "source": digest([[c.kind, c.source, dict(c.metadata)] for c in cells]),
+            "code": digest([c.source for c in cells if c.kind == "code"]),
+            "package": self.package,
+            "requirements": self.requirements,
+        }
+
+
+class SourceError(ValueError):
+    """A text source that cannot be turned into a notebook."""
+
+
+def read_source(path: Path) -> tuple[Cell, ...]:
+    """Return the cells of a text source, without the set-up cell.
+
+    Args:
+        path: MyST text with a jupytext header.
+
+    Raises:
+        SourceError: the header is missing, the text holds no code, or a code cell is empty or not
+            closed.
+    """
+    text = path.read_text(encoding="utf-8")
+    try:
+        notebook = myst_to_notebook(text, add_source_map=True)
+    except Exception as error:
+        raise SourceError(f"{path}: jupytext cannot read it: {error}") from error
+    header = notebook.metadata.get("jupytext", {}).get("text_representation", {})
+    if header.get("format_name") != "myst":
+        raise SourceError(
+            f"{path}: must start with a jupytext header with `format_name: myst`, got "
+            f"{header.get('format_name')!r}; copy the header of another chapter"
+        )
+    lines = text.splitlines()
+    starts = notebook.metadata["source_map"]
+    cells = tuple(
+        _cell(node, start, lines) for node, start in zip(notebook.cells, starts, strict=True)
+    )
+    _require_code(path, cells)
+    return cells
+
+
+def _cell(node: NotebookNode, start: int, lines: list[str]) -> Cell:
+    """Return a parsed cell with the line on which its text, not its options, starts."""
+    first = node.source.split("\n", 1)[0]
+    while start < len(lines) and lines[start] != first:
+        start += 1
+    metadata = json.loads(json.dumps(node.metadata))
+    return Cell(node.cell_type, node.source, metadata, start + 1)
+
+
+def _require_code(path: Path, cells: Sequence[Cell]) -> None:
+    if not any(cell.kind == "code" for cell in cells):
+        raise SourceError(
+            f"{path}: holds no code cell; a page of text alone stays a .md file of the book"
+        )
+    for cell in cells:
+        if cell.kind == "code" and not cell.source.strip():
+            raise SourceError(f"{path}, line {cell.line}: an empty code cell; remove it")
+        if cell.kind == "markdown" and "```{code-cell}" in cell.source:
+            raise SourceError(
+                f"{path}, after line {cell.line}: a code cell is nested in text or not closed"
+            )
+
+
+def setup_cell(address: str) -> Cell:
+    """Return the first code cell of every notebook.
+
+    Args:
+        address: where the repository lies, empty while nobody knows. With an address the cell
+            installs the package where it is missing; without one it says how to.
+    """
+    requirement = address if address.startswith("git+") else f"git+{address}"
+    source = _INSTALL.format(requirement=requirement) if address else _EXPLAIN
+    return Cell("code", source, {"tags": [SETUP_TAG, "remove-cell"]})
+
+
+def inputs(page: Page) -> NotebookNode:
+    """Return the notebook of a page without outputs: what two generations share to the byte.
+
+    An id depends on the page, the cell's kind and text, and its position among equal cells, so a
+    new cell changes no other id. The set-up cell's id does not depend on its text.
+    """
+    seen: Counter[str] = Counter()
+    nodes = []
+    for cell in page.cells:
+        content = SETUP_TAG if SETUP_TAG in cell.tags else f"{cell.kind}\n{cell.source}"
+        seen[content] += 1
+        node: dict[str, Any] = {
+            "id": digest([page.name, content, seen[content]])[:12],
+            "cell_type": cell.kind,
+            "metadata": dict(cell.metadata),
+            "source": cell.source,
+        }
+        if cell.kind == "code":
+            node |= {"execution_count": None, "outputs": []}
+        nodes.append(node)
+    whole = {"cells": nodes, "metadata": METADATA, "nbformat": 4, "nbformat_minor": 5}
+    made: NotebookNode = _nbformat.from_dict(json.loads(json.dumps(whole)))
+    return made
+
+
+def digest(value: Any) -> str:
+    """Return the SHA-256 of a value that JSON can write, as hexadecimal text."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
+    """Return the code cells of a notebook, in order."""
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def outputs_hash(notebook: NotebookNode) -> str:
+    """Return the hash of the outputs and execution counts of all code cells."""
+    return digest([[cell.execution_count, cell.outputs] for cell in code_cells(notebook)])
+
+
+def requirements_hash(root: Path) -> str:
+    """Return the hash of the pinned environment."""
+    return _hash_of([root / "requirements.txt"], root)
+
+
+def package_hash(root: Path, *, exercise: str | None = None) -> str:
+    """Return the hash of the package's files that a notebook's outputs depend on.
+
+    Args:
+        root: the top folder of the book.
+        exercise: None for a chapter, which the grader cannot change; the slug of an exercise set,
+            which depends on the grader and on its own visible cases.
+    """
+    return _hash_of(
+        (path for path in _files(root / "d2l_lite") if _counts(path.relative_to(root), exercise)),
+        root,
+    )
+
+
+def _files(folder: Path) -> list[Path]:
+    found = sorted(path for path in folder.rglob("*") if path.is_file())
+    return [path for path in found if "__pycache__" not in path.parts and path.name[0] != "."]
+
+
+def _counts(path: Path, exercise: str | None) -> bool:
+    inside = path.parts[1:]
+    if inside[0] != "grading":
+        return True
+    if exercise is None:
+        return False
+    return inside[1] != "visible" or path.stem in ("__init__", exercise)
+
+
+def _hash_of(paths: Iterable[Path], root: Path) -> str:
+    digests = {
+        path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in paths
+        if path.is_file()
+    }
+    return digest(digests)
+
+
+def dumps(notebook: NotebookNode) -> str:
+    """Return the text of a notebook as it is committed."""
+    return str(_nbformat.writes(notebook, version=_nbformat.NO_CONVERT)) + "\n"
+
+
+def write_notebook(notebook: NotebookNode, path: Path) -> bool:
+    """Write a notebook whole or not at all; return whether the file's content changed."""
+    content = dumps(notebook).encode()
+    if path.is_file() and path.read_bytes() == content:
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    return True
+
+
+def read_notebook(path: Path) -> NotebookNode:
+    """Return the notebook of a file; raise `ValueError` if it is not one of format 4.5."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        notebook: NotebookNode = _nbformat.reads(text, as_version=_nbformat.NO_CONVERT)
+        _nbformat.validate(notebook)
+    except Exception as error:
+        raise ValueError(f"{path} is no valid notebook: {error}") from error
+    return notebook
