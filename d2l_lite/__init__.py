@@ -24,6 +24,14 @@ from d2l_lite.plotting import (
     use_style,
 )
 from d2l_lite.showing import show_source
+from d2l_lite.training import (
+    History,
+    accuracy,
+    default_device,
+    evaluate,
+    fit,
+    seed_everything,
+)
 
 __all__ = [
     "COLORS",
@@ -33,11 +41,16 @@ __all__ = [
     "Curves",
     "DataError",
     "Explorable",
+    "History",
     "ImageData",
     "Picture",
     "Slider",
     "TableData",
+    "accuracy",
+    "default_device",
+    "evaluate",
     "explore",
+    "fit",
     "heatmap",
     "load_images",
     "load_table",
@@ -47,6 +60,7 @@ __all__ = [
     "plot_history",
     "random_crop",
     "random_horizontal_flip",
+    "seed_everything",
     "show_images",
     "show_source",
     "synthetic_linear",
