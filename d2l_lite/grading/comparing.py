@@ -72,7 +72,8 @@ def _array_difference(got: Any, want: Any, rule: Rule) -> str:
     if not same_library:
         return f"Wrong type: {type_name(got)} came back, {type_name(want)} was expected."
     if tuple(got.shape) != tuple(want.shape):
-        return f"Wrong shape: {tuple(got.shape)} came back, {tuple(want.shape)} was expected."
+        expected = f"{tuple(want.shape)}" if want.ndim else "() (a single number)"
+        return f"Wrong shape: {tuple(got.shape)} came back, {expected} was expected."
     if rule.check_dtype and got.dtype != want.dtype:
         return f"Wrong dtype: {dtype_name(got)} came back, {dtype_name(want)} was expected."
     rtol, atol = rule.tolerances(dtype_name(got), dtype_name(want))

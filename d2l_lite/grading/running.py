@@ -138,7 +138,7 @@ def _outcome(case: Case, submission: Any, *, recorder: Recorder, seed: int) -> d
         value = failure.got if failure.got is not ... or index < 0 else recorder.calls[index][1]
         found = _failed(failure.message, value, case, called=recorder.story(index))
         found |= {"want": failure.want, "recognized": failure.recognized}
-        return found | ({"hint": failure.hint} if failure.hint and found["hint"] else {})
+        return found | ({} if value is None or not failure.hint else {"hint": failure.hint})
     except LearnerError as error:
         hint = None if error.unfinished else case.hint
         called = recorder.story(len(recorder.calls) - 1)
