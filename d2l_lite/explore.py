@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _MAX_STORED_BYTES = 100_000
 _MAX_SETTINGS = 400
+_MAX_STEPS = 1000
 _SCENES = "d2l_lite.scenes"
 # Controls are made by the script, so that where no script runs nothing looks alive.
 _PAGE = Template("""\
@@ -108,10 +109,10 @@ def Slider(  # noqa: N802 (it names the control that it makes)
         The choice of these numbers.
 
     Raises:
-        ValueError: `low < high` or `step > 0` does not hold.
+        ValueError: `low < high` or `step > 0` does not hold, or there are more than 1000 steps.
     """
-    if not (step > 0 and high > low):
-        rule = "a Slider needs low < high and step > 0"
+    if not (step > 0 and 0 < high - low <= _MAX_STEPS * step):
+        rule = f"a Slider needs low < high, step > 0 and at most {_MAX_STEPS} steps"
         raise ValueError(f"{rule}, got low={low}, high={high}, step={step}")
     count = int((high - low) / step + 1e-9) + 1
     return Choice([low + i * step for i in range(count)], value, **options)
@@ -144,12 +145,14 @@ def _control(name: str, given: Any) -> dict[str, Any]:
     return {"name": name, "label": label, "values": values, "start": at, "play": choice.play}
 
 
-def _gaps(values: Any, digits: int, scale: str) -> list[Any]:
-    """Return rounded numbers, with None where the axis cannot show them."""
-    return [
-        _rounded(v, digits) if np.isfinite(v) and (v > 0 or scale == "linear") else None
-        for v in values
-    ]
+def _gaps(values: Any, scale: str) -> list[Any]:
+    """Return numbers rounded to what a screen can show, None where the axis cannot show them."""
+    values = np.asarray(values, dtype=float)
+    shown = np.isfinite(values) & ((values > 0) | (scale == "linear"))
+    spread = float(np.ptp(values[shown])) if scale == "linear" and shown.any() else 0.0
+    size = float(np.abs(values[shown]).max()) if spread else 1.0
+    digits = 4 + math.ceil(math.log10(size / spread)) if 0 < spread < size else 4
+    return [_rounded(v, digits) if there else None for v, there in zip(values, shown, strict=True)]
 
 
 def _limits(values: Iterable[Any], scale: str) -> list[float]:
@@ -158,7 +161,7 @@ def _limits(values: Iterable[Any], scale: str) -> list[float]:
     there = np.log10(there) if scale == "log" else there
     margin = 0.04 * float(np.ptp(there)) or 0.5
     ends = (float(there.min()) - margin, float(there.max()) + margin)
-    return [_rounded(10**end if scale == "log" else end) for end in ends]
+    return [_rounded(10**end if scale == "log" else end, 8) for end in ends]
 
 
 def _picture(picture: Picture) -> dict[str, Any]:
@@ -187,7 +190,7 @@ def _frames(results: list[Curves | Picture]) -> dict[str, Any]:
         series = []
         for label, given in result.series.items():
             x, y = series_points(label, given)
-            columns = (_gaps(x, 6, result.xscale), _gaps(y, 4, result.yscale))
+            columns = (_gaps(x, result.xscale), _gaps(y, result.yscale))
             texts = (json.dumps(column) for column in columns)
             series.append([label, *(arrays.setdefault(text, len(arrays)) for text in texts)])
         head = json.dumps([result.xlabel, result.ylabel, result.xscale, result.yscale, result.ylim])
@@ -341,29 +344,28 @@ def _explore_scene(scene: str, spec: dict[str, Any], given: dict[str, Any]) -> E
     return _explorable({**spec, "controls": controls, "data": data}, png, scene)
 
 
-def _explore_live(fn: Callable[..., Any], spec: dict[str, Any]) -> Any:
+def _explore_live(fn: Callable[..., Any], controls: list[dict[str, Any]]) -> Any:
     """Return widgets that call the function again with the kernel."""
     try:
         widgets = importlib.import_module("ipywidgets")
     except ImportError as error:
         remedy = "install it (pip install ipywidgets) or leave live=True out"
         raise ImportError(f"live=True needs the package ipywidgets; {remedy}") from error
-    image, text, inputs = widgets.Image(format="png"), widgets.Label(), {}
-    for control in spec["controls"]:
+    ipython = importlib.import_module("IPython.display")
+
+    def show(**setting: Any) -> None:
+        data = _frames([_result(fn, setting)])
+        png = _png(lambda figure: _draw_frame(figure, data["frames"][0], data))
+        ipython.display(ipython.Image(png))
+        print(data["frames"][0]["text"])
+
+    sliders = {}
+    for control in controls:
         values, label = control["values"], control["label"]
-        kind = widgets.Dropdown if isinstance(values[0], str | bool) else widgets.SelectionSlider
-        item = kind(options=values, value=values[control["start"]], description=label)
-        inputs[control["name"]] = item
-
-    def update(change: Any = None) -> None:
-        data = _frames([_result(fn, {name: item.value for name, item in inputs.items()})])
-        image.value = _png(lambda figure: _draw_frame(figure, data["frames"][0], data))
-        text.value = data["frames"][0]["text"]
-
-    for item in inputs.values():
-        item.observe(update, names="value")
-    update()
-    return widgets.VBox([*inputs.values(), image, text])
+        start = values[control["start"]]
+        slider = widgets.SelectionSlider(options=values, value=start, description=label)
+        sliders[control["name"]] = slider
+    return widgets.interactive(show, **sliders)
 
 
 def explore(
@@ -408,4 +410,4 @@ def explore(
     if not controls:
         raise TypeError("explore needs at least one control, such as depth=[2, 5, 10]")
     spec["controls"] = [_control(name, given) for name, given in controls.items()]
-    return _explore_live(fn, spec) if live else _explore_frames(fn, spec)
+    return _explore_live(fn, spec["controls"]) if live else _explore_frames(fn, spec)
