@@ -102,7 +102,9 @@ def read_source(path: Path) -> ExerciseSource:
     """
     if not path.is_file():
         known = ", ".join(sorted(found.stem for found in path.parent.glob("*.md"))) or "none"
-        raise SourceError(f"exercises/source/{path.name}: there is no such exercise set; the sets are {known}")
+        raise SourceError(
+            f"exercises/source/{path.name}: there is no such exercise set; the sets are {known}"
+        )
     cells = (SourceCell(**vars(cell), role=_role(cell)) for cell in read_cells(path))
     return ExerciseSource(path, tuple(cells))
 

@@ -84,16 +84,17 @@ def page_cells(source: ExerciseSource, *, solved: bool) -> Iterator[Cell]:
     Yields:
         The cells; behind each question the one that checks it, at the end the summary.
     """
+    tags = {"tags": [CHECK_TAG, "nbval-check-output"] if solved else [CHECK_TAG]}
     for cell in source.of("markdown", "raw", "code", "question"):
         text = cell.source
         if cell.role == "question":
             text = solution_text(cell) if solved else stub_text(cell)
         elif solved:
-            text = without_label(text)
+            text = as_solution(text)
         yield Cell(cell.kind, text, cell.notebook_metadata, cell.line)
         if cell.role == "question":
-            yield Cell("code", f'check("{cell.question}")', {"tags": [CHECK_TAG]})
-    yield Cell("code", "check.all()", {"tags": [CHECK_TAG]})
+            yield Cell("code", f'check("{cell.question}")', tags)
+    yield Cell("code", "check.all()", tags)
 
 
 def pages(root: Path, source: ExerciseSource) -> list[Page]:
@@ -198,10 +199,12 @@ def _orphans(root: Path, names: set[str]) -> list[str]:
     ]
 
 
-def without_label(text: str) -> str:
-    """Return a page's first cell without its label, for a notebook that is no page of the book."""
-    first, _, rest = text.partition("\n")
-    return rest.lstrip("\n") if first.startswith("(ex-") and first.endswith(")=") else text
+def as_solution(text: str) -> str:
+    """Return a page's first cell for its solutions, which are no page of the book: no label."""
+    if not text.startswith("(ex-"):
+        return text
+    heading, *rest = text.partition("\n")[2].lstrip("\n").split("\n")
+    return "\n".join([f"{heading} (solutions)", *rest])
 
 
 def exercise_set(source: ExerciseSource, *, hidden: bool) -> ExerciseSet:
