@@ -66,7 +66,9 @@ text/tinyshakespeare.txt https://storage.googleapis.com/download.tensorflow.org/
 _SHA256 = dict(line.split() for line in _DIGESTS.split("\n")[1:-1])
 _MIRRORS = [line.split() for line in _ADDRESSES.split("\n")[1:-1]]
 _SHAPES = {"fashion_mnist": (1, 28, 28), "mnist": (1, 28, 28), "cifar10": (3, 32, 32)}
-_SIZES = {"train": 60_000, "test": 10_000}  # CIFAR-10 has 50,000 and 10,000
+_SIZES = {
+    name: {"train": 50_000 if name == "cifar10" else 60_000, "test": 10_000} for name in _SHAPES
+}
 _DIGITS = "0,1,2,3,4,5,6,7,8,9"
 _CLASSES = {
     "fashion_mnist": "T-shirt,trouser,pullover,dress,coat,sandal,shirt,sneaker,bag,ankle boot",
@@ -124,13 +126,17 @@ def _download(url: str) -> bytes:
     import pooch
     import requests
 
-    inbox, failures = io.BytesIO(), list[Exception]()
+    inbox, failures, answers = io.BytesIO(), list[Exception](), list[requests.Response]()
+    keep = {"response": lambda answer, **_: answers.append(answer)}
 
     def work() -> None:
         try:
-            pooch.HTTPDownloader(timeout=_PATIENCE, chunk_size=8192)(url, inbox, None)
+            fetch = pooch.HTTPDownloader(chunk_size=8192, timeout=_PATIENCE, hooks=keep)
+            fetch(url, inbox, None)
         except Exception as error:
             failures.append(error)
+        for answer in answers:
+            answer.close()
 
     worker = threading.Thread(target=work, daemon=True)
     worker.start()
@@ -365,8 +371,8 @@ def load_images(
         DataError: where an earlier split was real and this one could not be had.
     """
     _check_name("name", name, _SHAPES)
-    _check_name("split", split, _SIZES)
-    total = 50_000 if (name, split) == ("cifar10", "train") else _SIZES[split]
+    _check_name("split", split, _SIZES[name])
+    total = _SIZES[name][split]
     if num_examples is not None and not 1 <= num_examples <= total:
         raise ValueError(f"num_examples must be in [1, {total}] or None, got {num_examples}")
     order = torch.randperm(total, generator=Generator().manual_seed(seed))[:num_examples]
@@ -550,8 +556,9 @@ def main() -> int:
             elif name == "cifar10":
                 places = [_find(*_paths(name, "train"))[2]]
             else:
-                places = [_find(path)[2] for split in _SIZES for path in _paths(name, split)]
-            print(f"{name}: verified, in {', '.join(places)}", flush=True)
+                both = _paths(name, "train") + _paths(name, "test")
+                places = [_find(path)[2] for path in both]
+            print(f"{name}: verified, from {places[0]}", flush=True)
         except DataError as error:
             print(f"{name}: {error}", flush=True)
             status |= f"mirrors of text/{name}.txt: none" not in str(error)
