@@ -116,6 +116,11 @@ def _role(cell: Cell) -> str:
     return next((tag for tag in ROLES if tag in cell.tags), "code")
 
 
+def without_magics(text: str) -> str:
+    """Return code with IPython's own lines blank, so that it is Python and keeps its numbering."""
+    return re.sub(r"^[ \t]*[%!].*$", "", text, flags=re.M)
+
+
 def solution_text(cell: SourceCell) -> str:
     """Return a question's cell with its solution, without the markers."""
     lines = cell.source.splitlines()
@@ -198,7 +203,7 @@ def _cell_faults(source: ExerciseSource) -> Iterator[Fault]:
                 ),
             )
         try:
-            ast.parse(cell.source)
+            ast.parse(without_magics(cell.source))
         except SyntaxError as error:
             yield cell.line + (error.lineno or 1) - 1, f"a cell must be Python: {error.msg}"
         else:

@@ -9,8 +9,8 @@ import argparse
 import contextlib
 import io
 import json
-import linecache
 import sys
+import traceback
 import types
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -28,6 +28,7 @@ from tools.exercise_source import (
     solution_text,
     source_path,
     stub_text,
+    without_magics,
 )
 from tools.gates import orphans, page_faults
 from tools.pages import (
@@ -51,15 +52,15 @@ def visible_text(source: ExerciseSource) -> str:
     head = (
         f'"""Visible cases of the exercise set `{source.slug}`.\n\n'
         f"Generated from exercises/source/{source.slug}.md by tools/exercises.py: edit that file.\n"
-        '"""\n'
+        '"""\n\nfrom d2l_lite.grading.cases import Question'
     )
     cells = [cell.source.strip("\n") for cell in source.of("visible")]
-    return "\n\n".join([head.rstrip("\n"), *cells, _questions_text(source)]) + "\n"
+    return "\n\n\n".join([head, *cells, _questions_text(source)]) + "\n"
 
 
 def _questions_text(source: ExerciseSource) -> str:
     """Return the questions of a set as Python: names, points, hints."""
-    lines = ["from d2l_lite.grading.cases import Question", "", "QUESTIONS = ("]
+    lines = ["QUESTIONS = ("]
     for name, cell in source.questions.items():
         lines += ["    Question(", f"        name={_quoted(name)},"]
         lines += [f"        points={cell.metadata['points']},", "        hints={"]
@@ -219,7 +220,7 @@ def exercise_set(source: ExerciseSource, *, hidden: bool) -> ExerciseSet:
     """
     names: dict[str, Any] = {"__name__": f"cases_of_{source.slug}"}
     for cell in source.of("visible", "hidden") if hidden else source.of("visible"):
-        _execute(cell.source, names, name=f"{source.path.name}, line {cell.line}")
+        _execute(source, cell, names, text=cell.source)
     names["QUESTIONS"] = [
         Question(name, cell.metadata["points"], cell.metadata["hints"])
         for name, cell in source.questions.items()
@@ -227,10 +228,17 @@ def exercise_set(source: ExerciseSource, *, hidden: bool) -> ExerciseSet:
     return ExerciseSet.from_names(source.slug, names)
 
 
-def _execute(text: str, names: dict[str, Any], *, name: str) -> None:
-    """Execute a cell in a namespace; tracebacks show its lines."""
-    linecache.cache[f"<{name}>"] = (len(text), None, text.splitlines(keepends=True), f"<{name}>")
-    exec(compile(text, f"<{name}>", "exec"), names)
+def _execute(source: ExerciseSource, cell: Cell, names: dict[str, Any], *, text: str) -> None:
+    """Execute a cell in a namespace, with the line numbers of its source."""
+    plain = without_magics(text).replace(f'check.use("{source.slug}")', "")
+    try:
+        exec(compile("\n" * (cell.line - 1) + plain, str(source.path), "exec"), names)
+    except Exception as error:
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__)[1:]]
+        raise SourceError(
+            f"exercises/source/{source.path.name}:{lines[0] if lines else cell.line}: "
+            f"a cell must run, got {type(error).__name__}: {error}"
+        ) from error
 
 
 def names_after(
@@ -250,15 +258,11 @@ def names_after(
     names = vars(module)
     sys.modules["__exercise__"] = module
     with contextlib.redirect_stdout(io.StringIO()):
-        for number, cell in enumerate(page_cells(source, solved=solved)):
-            if cell.kind == "code" and CHECK_TAG not in cell.tags:
-                lines = cell.source.splitlines()
-                plain = [
-                    line for line in lines if not line.lstrip().startswith(("%", "!", "check."))
-                ]
-                _execute("\n".join(plain), names, name=f"{source.slug}, cell {number}")
+        for cell in source.of("code", "question"):
+            text = cell.source if solved or cell.role == "code" else stub_text(cell)
+            _execute(source, cell, names, text=text)
         if then is not None:
-            _execute(then.source, names, name=f"{source.slug}, line {then.line}")
+            _execute(source, then, names, text=then.source)
     return names
 
 
@@ -285,11 +289,14 @@ def prove(root: Path, slug: str) -> list[str]:
     source, found = _read(root, slug)
     if source is None or found:
         return found
-    return [
-        f"exercises/source/{source.path.name}:{line}: {text}"
-        for proof in (_prove_stubs, _prove_solutions, _prove_mistakes)
-        for line, text in proof(source)
-    ]
+    try:
+        return [
+            f"exercises/source/{source.path.name}:{line}: {text}"
+            for proof in (_prove_stubs, _prove_solutions, _prove_mistakes)
+            for line, text in proof(source)
+        ]
+    except SourceError as error:
+        return [str(error)]
 
 
 def _prove_stubs(source: ExerciseSource) -> Iterator[tuple[int, str]]:

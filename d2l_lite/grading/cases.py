@@ -120,7 +120,8 @@ def close(
     Args:
         got: What came back from the submission.
         want: The reference: tensor, array, number, or list, tuple or dict of these. Where it is a
-            Python number, a 0-d tensor and a NumPy number are accepted too.
+            Python number, a 0-d tensor and a NumPy number are accepted too; a whole number is met
+            exactly.
         rtol: Relative tolerance; by dtype where it is None.
         atol: Absolute tolerance; by dtype where it is None.
         check_dtype: Whether the dtype must be that of `want`.

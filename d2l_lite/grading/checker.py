@@ -12,6 +12,14 @@ from d2l_lite.grading.cases import ExerciseSet
 from d2l_lite.grading.running import QuestionResult, run_question
 
 
+class UnknownNameError(ValueError):
+    """A name that is no exercise set or no question; the message lists those there are."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what a notebook shows: the message, without the lines of this package."""
+        return [str(self)]
+
+
 def set_names() -> list[str]:
     """Return the names of the exercise sets that this package holds."""
     return sorted(module.name for module in pkgutil.iter_modules(visible.__path__))
@@ -27,10 +35,10 @@ def load_set(slug: str) -> ExerciseSet:
         The set.
 
     Raises:
-        ValueError: There is no set of this name.
+        UnknownNameError: There is no set of this name.
     """
     if slug not in set_names():
-        raise ValueError(_unknown("exercise set", slug, set_names()))
+        raise UnknownNameError(_unknown("exercise set", slug, set_names()))
     return ExerciseSet.from_names(slug, vars(importlib.import_module(f"{visible.__name__}.{slug}")))
 
 
@@ -67,7 +75,7 @@ class Check:
             namespace: Names to check; those of the notebook or of the caller where it is None.
 
         Raises:
-            ValueError: There is no set of this name.
+            UnknownNameError: There is no set of this name.
         """
         self._set, self._namespace = load_set(slug), namespace
         questions = self._set.questions.values()
@@ -98,11 +106,13 @@ class Check:
             The result.
 
         Raises:
-            ValueError: The set has no question of this name.
+            UnknownNameError: The set has no question of this name.
         """
         chosen = self._chosen()
         if question not in chosen.questions:
-            raise ValueError(_unknown(f"question of {chosen.slug!r}", question, chosen.questions))
+            raise UnknownNameError(
+                _unknown(f"question of {chosen.slug!r}", question, chosen.questions)
+            )
         names = self._names() if namespace is None else namespace
         return run_question(chosen, question, namespace=names)
 
@@ -110,7 +120,7 @@ class Check:
         """Return the set in use."""
         if self._set is None:
             known = ", ".join(map(repr, set_names()))
-            raise RuntimeError(
+            raise UnknownNameError(
                 "an exercise set must be chosen before a check, got none; "
                 f"run check.use(...) first, with one of {known}"
             )

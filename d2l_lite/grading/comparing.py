@@ -30,7 +30,7 @@ class Rule:
 
     def tolerances(self, *names: str) -> tuple[float, float]:
         """Return relative and absolute tolerance for the dtypes of these names."""
-        pairs = [TOLERANCES.get(name, (0.0, 0.0)) for name in names]
+        pairs = [TOLERANCES.get(name, (0.0, 0.0)) for name in names] or [(0.0, 0.0)]
         rtol = max(pair[0] for pair in pairs) if self.rtol is None else self.rtol
         atol = max(pair[1] for pair in pairs) if self.atol is None else self.atol
         return rtol, atol
@@ -132,7 +132,8 @@ def _number_difference(got: Any, want: Any, rule: Rule) -> str:
         return f"Wrong shape: {tuple(got.shape)} came back, a single number was expected."
     if not is_array and (isinstance(got, bool) or not isinstance(got, int | float | complex)):
         return f"Wrong type: {type_name(got)} came back, a number was expected."
-    rtol, atol = rule.tolerances(dtype_name(got) if is_array else "number", "number")
+    names = ["number", dtype_name(got)] if is_array else ["number"]
+    rtol, atol = rule.tolerances(*([] if isinstance(want, int) else names))
     try:
         return _values_difference(to_array(got), to_array(want), rtol=rtol, atol=atol)
     except OverflowError:

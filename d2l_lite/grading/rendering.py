@@ -30,10 +30,14 @@ def headline(result: QuestionResult) -> str:
 
 def details(case: CaseResult) -> list[tuple[str, str]]:
     """Return the labelled lines below a case that did not pass."""
-    lines = [("called", case.called), ("came back", case.got), ("expected", case.want)]
-    if case.status == "error":
-        lines = [("called", case.called), ("in your code", case.place)]
-    return [(label, text) for label, text in [*lines, ("result", case.message)] if text]
+    lines = [
+        ("called" if "(" in case.called else "looked at", case.called),
+        ("in your code", case.place),
+        ("came back", case.got),
+        ("expected", case.want),
+        ("result", case.message),
+    ]
+    return [(label, text) for label, text in lines if text]
 
 
 def blocks(result: QuestionResult) -> list[tuple[str, list[tuple[str, str]]]]:
