@@ -21,7 +21,12 @@ HTML = ROOT / "_build" / "html"
 EXTRA = ROOT / "build" / "html_extra"
 MATHJAX_VERSION = "3.2.2"
 MATHJAX = EXTRA / "vendor" / "mathjax"
-MATHJAX_KEEP = ("es5/tex-chtml.js", "es5/output/chtml/fonts/", "es5/input/tex/extensions/", "es5/a11y/")
+MATHJAX_KEEP = (
+    "es5/tex-chtml.js",
+    "es5/output/chtml/fonts/",
+    "es5/input/tex/extensions/",
+    "es5/a11y/",
+)
 
 
 def vendor_mathjax() -> bool:
