@@ -129,7 +129,7 @@ const convolution = (() => {
     ctx.fillText(panel.title, panel.x, panel.y - TITLE / 2);
     const cell = cellOf(values, data);
     if (!cell) return;
-    taps(values, data, cell, (row, col) => box(ctx, panel, row + padding, col + padding, theme.mark, 3));
+    taps(values, data, cell, (row, col) => box(ctx, panel, row + padding, col + padding, theme.color(1), 3));
   };
 
   // Places input, kernel and output: side by side, or the input above the two others.
@@ -162,13 +162,12 @@ const convolution = (() => {
     const output = convolve(values, data);
     const largest = (rows) => Math.max(0, ...rows.flat().map(Math.abs));
     ctx.font = theme.font;
-    const marked = { ...theme, mark: theme.dark ? "#F28E4B" : "#D55E00" };
-    drawInput(ctx, panels.input, values, data, marked);
+    drawInput(ctx, panels.input, values, data, theme);
     drawCells(ctx, panels.kernel, kernel, twoSided(largest(kernel)), theme);
     if (!output.length) panels.output.title = "no output";
     drawCells(ctx, panels.output, output, twoSided(largest(output)), theme);
     const cell = cellOf(values, data);
-    if (cell) box(ctx, panels.output, cell[0], cell[1], marked.mark, 3);
+    if (cell) box(ctx, panels.output, cell[0], cell[1], theme.color(1), 3);
   };
 
   return { convolve, describe, draw, height: (width) => (width < STACKED_BELOW ? 520 : 320), limits, outputSize };

@@ -115,6 +115,6 @@ const descent = (() => {
     drawLosses(ctx, second, losses, values.step, theme);
   };
 
-  return { describe, draw, eigen, height: (width) => (width < STACKED_BELOW ? 540 : 320), run, verdict };
+  return { describe, draw, eigen, ellipse, height: (width) => (width < STACKED_BELOW ? 540 : 320), run, verdict };
 })();
 if (typeof module !== "undefined") module.exports = descent;
