@@ -118,9 +118,10 @@ def _run(page: Page, reason: str, plan: Plan) -> str:
     print(f"start   {page.name} ({reason})", flush=True)
     try:
         notebook = execute(page, inputs(page), threads=plan.threads, timeout=plan.timeout)
-    except PageError as error:
+    except Exception as error:
         print(f"failed  {page.name}", flush=True)
-        return str(error)
+        known = isinstance(error, PageError)
+        return str(error) if known else f"{page.name}: {type(error).__name__}: {error}"
     write_notebook(notebook, page.target)
     record = notebook.metadata[RECORD]
     print(

@@ -13,6 +13,9 @@ from tools.pages import RECORD, Page, dumps, inputs, outputs_hash, read_notebook
 MAX_NOTEBOOK_BYTES = 1_000_000
 MAX_IMAGE_BYTES = 120_000
 WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
+#: How `d2l_lite.data` says that a data set could not be had.
+STAND_IN = "could not be had; "
+_PRIVATE = re.compile(r"(?<![\w.:/])/(?:home|Users|root|tmp)/[\w.-]+")
 _ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]{6,}|\b0x[57][0-9a-fA-F]{9,}")
 _REASONS = {
     "package": "d2l_lite changed since it was run",
@@ -52,6 +55,8 @@ def _content_faults(mime: str, content: Any) -> Iterator[str]:
     elif isinstance(content, str):
         if found := _ADDRESS.search(content):
             yield f"shows a memory address ({found[0]}): print something that stays the same"
+        if found := _PRIVATE.search(content):
+            yield f"shows a path of one machine ({found[0]}): print a name below the book's folder"
         if mime == "text/html" and "anim_control" in content:
             yield "stores an animation with its own player: show a kernel-free explorable"
 
@@ -126,6 +131,11 @@ def _run_faults(page: Page, notebook: NotebookNode) -> Iterator[str]:
             yield f"{name}: ran as number {cell.execution_count}, not {count}; {page.remedy}"
         for fault in output_faults(cell):
             yield f"{name}: {fault}, and {page.remedy}"
+        if any(STAND_IN in str(text) for output in cell.outputs for _, text in _contents(output)):
+            yield (
+                f"{name}: ran without the real data; run `make data`, then "
+                f"`python -m tools.notebooks build --force {page.slug}`"
+            )
     if page.executed and notebook.metadata.get(RECORD, {}).get("outputs") != outputs_hash(notebook):
         yield f"its outputs are not those of the recorded run; {page.remedy}"
 

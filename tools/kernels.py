@@ -9,6 +9,7 @@ import re
 import signal
 import sys
 import tempfile
+import threading
 import time
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -30,6 +31,7 @@ CELL_TIMEOUT = 600
 _LOG = logging.getLogger("tools.kernels")
 _LOG.setLevel(logging.CRITICAL)
 _RUNNING: set[int] = set()
+_STOPPED = threading.Event()
 _FRAME = re.compile(r"Cell In\[(\d+)\], line (\d+)")
 _COLOR = re.compile(r"\x1b\[[0-9;]*m")
 #: Asks the kernel, after the last cell, what it is and how much memory it needed at most.
@@ -182,6 +184,8 @@ async def _ask(client: NotebookClient) -> dict[str, Any]:
 
 
 async def _run_cell(client: NotebookClient, cell: NotebookNode, place: Place) -> None:
+    if _STOPPED.is_set():
+        raise PageError(f"{place.describe()}: interrupted")
     try:
         await client.async_execute_cell(cell, place.index)
     except CellExecutionError as error:
@@ -262,7 +266,8 @@ def normalized(outputs: list[NotebookNode]) -> list[NotebookNode]:
 
 
 def stop_all() -> None:
-    """Kill the kernels that are running: what is left to do when the user interrupts."""
+    """Kill the kernels that are running, and start no further cell: the user interrupted."""
+    _STOPPED.set()
     for pid in list(_RUNNING):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

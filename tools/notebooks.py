@@ -1,18 +1,22 @@
 """Make the committed notebooks from their text sources, and check that they are in step.
 
-`python -m tools.notebooks build [SLUG…]` runs what changed; `python -m tools.notebooks check`
-takes seconds, runs nothing, and names every fault with its remedy.
+`python -m tools.notebooks build [SLUG…]` runs what changed; with `--profile NAME` it runs chapters
+with other parameters, below `build/profiles`. `python -m tools.notebooks check` takes seconds, runs
+nothing, and names every fault with its remedy. A slug names a chapter and its exercise set.
 """
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from types import ModuleType
 
 from tools.building import Plan, build_pages
+from tools.exercise_source import slugs as exercise_slugs
 from tools.gates import orphans, page_faults
 from tools.kernels import CELL_TIMEOUT
 from tools.pages import Page, SourceError, package_hash, read_source, requirements_hash, setup_cell
+from tools.profiles import ProfileError, profile_faults, profile_pages, read_profiles
 from tools.repository import ROOT, address
 
 
@@ -34,56 +38,123 @@ def chapter_page(root: Path, slug: str) -> Page:
     )
 
 
-def build(root: Path, slugs: Sequence[str], plan: Plan) -> int:
-    """Build the named chapters, or everything, and return the exit status."""
-    known = chapter_slugs(root)
-    unknown = sorted(set(slugs) - set(known))
-    if unknown:
-        print(f"No chapter is called {', '.join(unknown)}; there are: {', '.join(known)}")
-        return 1
-    failures, pages = [], []
-    for slug in slugs or known:
+def chapter_pages(root: Path, slugs: Iterable[str]) -> tuple[dict[str, Page], list[str]]:
+    """Return the pages of chapters by slug, and why sources could not be read."""
+    pages, faults = {}, []
+    for slug in slugs:
         try:
-            pages.append(chapter_page(root, slug))
+            pages[slug] = chapter_page(root, slug)
         except SourceError as error:
-            failures.append(str(error))
-    failures += build_pages(pages, plan)
-    for message in failures:
-        print(message, file=sys.stderr)
-    return 1 if failures else 0
+            faults.append(str(error))
+    return pages, faults
+
+
+def build(root: Path, slugs: Sequence[str] = (), plan: Plan | None = None) -> list[str]:
+    """Build the named chapters and exercise sets, or all; return why any failed.
+
+    Args:
+        root: the top folder of the book.
+        slugs: what to build; nothing named is everything.
+        plan: how.
+    """
+    plan = plan or Plan()
+    if fault := _unknown(slugs, {*chapter_slugs(root), *exercise_slugs(root)}):
+        return [fault]
+    pages, failures = chapter_pages(root, _chosen(slugs, chapter_slugs(root)))
+    failures += build_pages(list(pages.values()), plan)
+    sets = _chosen(slugs, exercise_slugs(root))
+    return failures + (_exercises().build(root, sets, plan) if sets else [])
+
+
+def build_profile(
+    root: Path, name: str, slugs: Sequence[str] = (), *, plan: Plan | None = None
+) -> list[str]:
+    """Run the named chapters, or all, with a profile's parameters; return why any failed."""
+    if fault := _unknown(slugs, set(chapter_slugs(root))):
+        return [fault]
+    pages, failures = chapter_pages(root, chapter_slugs(root))
+    try:
+        profiles = read_profiles(root)
+        chosen = profile_pages(profiles, name, {slug: pages[slug] for slug in slugs or pages})
+    except ProfileError as error:
+        return [str(error)]
+    if faults := profile_faults({name: profiles[name]}, pages):
+        return failures + faults
+    return failures + build_pages(chosen, plan or Plan())
 
 
 def check(root: Path, slugs: Sequence[str] = ()) -> list[str]:
-    """Return the faults of the named chapters, or of everything."""
-    faults = []
-    for slug in slugs or chapter_slugs(root):
-        try:
-            faults += page_faults(chapter_page(root, slug))
-        except SourceError as error:
-            faults.append(str(error))
+    """Return the faults of the named chapters and exercise sets, or of everything."""
+    chapters = chapter_slugs(root)
+    if fault := _unknown(slugs, {*chapters, *exercise_slugs(root)}):
+        return [fault]
+    pages, faults = chapter_pages(root, _chosen(slugs, chapters))
+    faults += [fault for page in pages.values() for fault in page_faults(page)]
+    if sets := _chosen(slugs, exercise_slugs(root)):
+        faults += _exercises().check(root, sets)
     if not slugs:
-        faults += orphans(root / "chapters", set(chapter_slugs(root)))
+        faults += orphans(root / "chapters", set(chapters))
+        faults += _profile_faults(root, pages)
     return faults
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command line and return its exit status."""
+def _exercises() -> ModuleType:
+    """Return `tools.exercises`, which loads the package and with it PyTorch: seconds."""
+    from tools import exercises
+
+    return exercises
+
+
+def _profile_faults(root: Path, pages: dict[str, Page]) -> list[str]:
+    try:
+        return profile_faults(read_profiles(root), pages)
+    except ProfileError as error:
+        return [str(error)]
+
+
+def _chosen(slugs: Sequence[str], known: Sequence[str]) -> list[str]:
+    return [slug for slug in known if not slugs or slug in slugs]
+
+
+def _unknown(slugs: Iterable[str], known: set[str]) -> str:
+    """Return the message for slugs that name nothing, or an empty string."""
+    unknown = ", ".join(sorted(set(slugs) - known))
+    return f"nothing is called {unknown}; there are: {', '.join(sorted(known))}" if unknown else ""
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tools.notebooks", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     builder = commands.add_parser("build", help="run what changed")
-    builder.add_argument("slugs", nargs="*", metavar="SLUG", help="chapters (default: all)")
-    builder.add_argument("--jobs", type=int, help="kernels at once (default: one a core)")
+    builder.add_argument("--jobs", type=int, metavar="N", help="kernels at once")
     builder.add_argument("--force", action="store_true", help="run also what has not changed")
-    builder.add_argument("--timeout", type=int, default=CELL_TIMEOUT, help="seconds per cell")
+    builder.add_argument("--profile", metavar="NAME", help="run with a profile's parameters")
+    builder.add_argument("--timeout", type=int, default=CELL_TIMEOUT, help="seconds for one cell")
     checker = commands.add_parser("check", help="are the notebooks in step with their sources?")
-    checker.add_argument("slugs", nargs="*", metavar="SLUG", help="chapters (default: all)")
-    options = parser.parse_args(arguments)
-    if options.command == "build":
-        plan = Plan(options.jobs, options.force, options.timeout)
-        return build(ROOT, options.slugs, plan)
-    faults = check(ROOT, options.slugs)
-    print("\n".join(faults) or "Every notebook is in step with its source.")
-    return 1 if faults else 0
+    for command in (builder, checker):
+        command.add_argument("slugs", nargs="*", metavar="SLUG", help="what (default: everything)")
+    return parser
+
+
+def main(arguments: list[str] | None = None, *, root: Path = ROOT) -> int:
+    """Run the command line and return its exit status."""
+    options = _parser().parse_args(arguments)
+    if options.command == "check":
+        faults = check(root, options.slugs)
+        print("\n".join(faults) or "Every notebook is in step with its source.")
+        return 1 if faults else 0
+    plan = Plan(options.jobs, options.force, options.timeout)
+    try:
+        if options.profile is not None:
+            failures = build_profile(root, options.profile, options.slugs, plan=plan)
+        else:
+            failures = build(root, options.slugs, plan)
+    except KeyboardInterrupt:
+        print("Interrupted: the notebooks that were running stay as they were.", file=sys.stderr)
+        return 130
+    for message in failures:
+        print(message, file=sys.stderr)
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":

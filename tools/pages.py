@@ -281,12 +281,13 @@ def _hash_of(paths: Iterable[Path], root: Path) -> str:
 
 
 def dumps(notebook: NotebookNode) -> str:
-    """Return the text of a notebook as it is committed."""
-    return str(_nbformat.writes(notebook, version=_nbformat.NO_CONVERT)) + "\n"
+    """Return the text of a notebook as it is committed: sorted keys, one space, a last newline."""
+    return str(_nbformat.v4.writes(notebook)).rstrip("\n") + "\n"
 
 
 def write_notebook(notebook: NotebookNode, path: Path) -> bool:
     """Write a notebook whole or not at all; return whether the file's content changed."""
+    _require_valid(notebook, path)
     content = dumps(notebook).encode()
     if path.is_file() and path.read_bytes() == content:
         return False
@@ -304,11 +305,22 @@ def write_notebook(notebook: NotebookNode, path: Path) -> bool:
 
 
 def read_notebook(path: Path) -> NotebookNode:
-    """Return the notebook of a file; raise `ValueError` if it is not one of format 4.5."""
+    """Return the notebook of a file as it stands; raise `ValueError` if it is not of format 4.5.
+
+    Nothing is repaired on the way, so that a check sees what was stored.
+    """
+    text = path.read_text(encoding="utf-8")
     try:
-        text = path.read_text(encoding="utf-8")
-        notebook: NotebookNode = _nbformat.reads(text, as_version=_nbformat.NO_CONVERT)
-        _nbformat.validate(notebook)
-    except Exception as error:
-        raise ValueError(f"{path} is no valid notebook: {error}") from error
+        notebook: NotebookNode = _nbformat.v4.reads(text)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path.name} is no notebook: {error}") from error
+    _require_valid(notebook, path)
     return notebook
+
+
+def _require_valid(notebook: NotebookNode, path: Path) -> None:
+    version = (notebook.get("nbformat"), notebook.get("nbformat_minor"))
+    if version != (4, 5):
+        raise ValueError(f"{path.name} must be of notebook format 4.5, got {version}")
+    for error in _nbformat.validator.iter_validate(notebook, version=4, version_minor=5):
+        raise ValueError(f"{path.name} is no valid notebook: {error.message[:200]}")
