@@ -39,9 +39,8 @@ from tools.pages import (
     requirements_hash,
     setup_cell,
 )
-from tools.repository import address
+from tools.repository import ROOT, address
 
-ROOT = Path(__file__).resolve().parent.parent
 CHECK_TAG = "check"
 #: Hidden inputs are drawn fresh by the judge, so the references must hold for every seed.
 SEEDS = (0, 1, 2)
@@ -266,13 +265,6 @@ def names_after(
     return names
 
 
-def results(
-    cases: ExerciseSet, names: dict[str, Any], *, seed: int = 0
-) -> dict[str, QuestionResult]:
-    """Return the result of every question of a set in a namespace."""
-    return {name: run_question(cases, name, namespace=names, seed=seed) for name in cases.questions}
-
-
 def prove(root: Path, slug: str) -> list[str]:
     """Return what a set does not prove; nothing where all is well.
 
@@ -303,21 +295,23 @@ def _prove_stubs(source: ExerciseSource) -> Iterator[tuple[int, str]]:
     """Yield every stub that scores points, or that is not recognized as unfinished."""
     names = names_after(source, solved=False)
     for hidden in (False, True):
-        for name, result in results(exercise_set(source, hidden=hidden), names).items():
+        cases = exercise_set(source, hidden=hidden)
+        for name, cell in source.questions.items():
+            result = run_question(cases, name, namespace=names)
             if result.status != "unfinished":
-                line = source.questions[name].line
-                yield line, f"the stub of {name!r} must be unfinished, got {_summary(result)}"
+                yield cell.line, f"the stub of {name!r} must be unfinished, got {_summary(result)}"
 
 
 def _prove_solutions(source: ExerciseSource) -> Iterator[tuple[int, str]]:
     """Yield every solution that fails a case."""
     names = names_after(source, solved=True)
     cases = exercise_set(source, hidden=True)
-    for seed in SEEDS:
-        for name, result in results(cases, names, seed=seed).items():
+    for name, cell in source.questions.items():
+        for seed in SEEDS:
+            result = run_question(cases, name, namespace=names, seed=seed)
             if not result.passed:
-                line = source.questions[name].line
-                yield line, f"the solution of {name!r} fails (seed {seed}): {_summary(result)}"
+                yield cell.line, f"the solution of {name!r} fails (seed {seed}): {_summary(result)}"
+                break
 
 
 def _prove_mistakes(source: ExerciseSource) -> Iterator[tuple[int, str]]:

@@ -63,7 +63,7 @@ def as_text(result: QuestionResult) -> str:
     """Return a result as plain text."""
     lines = [headline(result)]
     for title, rows in blocks(result):
-        lines += [f"  {title}"] * bool(title)
+        lines += [f"  {title}"] if title else []
         lines += [_indented(label, text, 6 if title else 2) for label, text in rows]
     return "\n".join(lines + [_indented(label, text, 2) for label, text in notes(result)])
 
@@ -78,7 +78,7 @@ def as_html(result: QuestionResult) -> str:
     """Return a result as HTML; everything from the learner is escaped."""
     parts = [f"<strong>{_escaped(headline(result))}</strong>"]
     for title, rows in blocks(result):
-        parts += [_title(title)] * bool(title)
+        parts += [_title(title)] if title else []
         parts += [_row(label, text, indent=1.4 if title else 0) for label, text in rows]
     parts += [_row(label, text) for label, text in notes(result)]
     return _box("".join(parts), _COLORS.get(result.status, OPEN))

@@ -113,14 +113,13 @@ def _array_text(value: Any) -> str:
         array,
         precision=4,
         threshold=MAX_ELEMENTS,
-        edgeitems=2,
+        edgeitems=2 if array.ndim < 3 else 1,
         separator=", ",
         suppress_small=False,
     )
     text = re.sub(r" +(?=[,\]])|(?<=\[) +", "", re.sub(r"\s+", " ", text))
-    usual = array.dtype.kind in "biU" or dtype_name(value) == (
-        "float32" if name == "tensor" else "float64"
-    )
-    dtype = "" if usual else f", dtype={dtype_name(value)}"
-    shape = f", shape={tuple(array.shape)}" if array.size > MAX_ELEMENTS or not array.size else ""
-    return f"{name}({text}{shape}{dtype})"
+    usual = "float32" if name == "tensor" else "float64"
+    if dtype_name(value) != usual and array.dtype.kind not in "biU":
+        text += f", dtype={dtype_name(value)}"
+    hides = array.size > MAX_ELEMENTS or not array.size
+    return f"{name}({f'shape {tuple(array.shape)}, ' if hides else ''}{text})"
