@@ -145,7 +145,8 @@ PROOFS = {
     ),
     "a stub that gives the answer": (
         "    ### BEGIN SOLUTION\n    return ((y_hat - y) ** 2).mean()\n",
-        "    if n := 1:\n        return (y_hat - y).pow(2).mean()\n    ### BEGIN SOLUTION\n    n += 1\n",
+        "    if n := 1:\n        return (y_hat - y).pow(2).mean()\n"
+        "    ### BEGIN SOLUTION\n    n += 1\n",
         "the stub of 'mse' must be unfinished, got passed",
     ),
     "a stub of a value that gives the answer": (
