@@ -74,17 +74,18 @@ def _unpack_mathjax(npm: str) -> str:
     return ""
 
 
-def build(*, root: Path = ROOT, fresh: bool = False) -> int:
+def build(root: Path = ROOT) -> int:
     """Build the book below `root` and return Jupyter Book's exit status (0 is success).
 
-    Jupyter Book is started by its script: its module has no entry point, so that `python -m` would
-    do nothing, successfully.
+    Every page is built anew: a page taken from the last build would keep its warnings to itself, and
+    a changed style sheet would not be copied. Jupyter Book is started by its script, since its
+    module has no entry point, and `python -m` would do nothing, successfully.
     """
     EXTRA.mkdir(parents=True, exist_ok=True)
     vendor_mathjax()
     jupyter_book = Path(sys.executable).with_name("jupyter-book")
-    command = [str(jupyter_book), "build", str(root), "-W", "-n", "--keep-going", "-q"]
-    status = subprocess.run([*command, *(["--all"] if fresh else [])], cwd=root).returncode
+    command = [str(jupyter_book), "build", str(root), "--all", "-W", "-n", "--keep-going", "-q"]
+    status = subprocess.run(command, cwd=root).returncode
     if status:
         print("The book was not built: see the warnings above. Each of them is an error here.")
     else:
@@ -108,13 +109,12 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m tools.book", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    builder = commands.add_parser("build", help="build the HTML from the committed notebooks")
-    builder.add_argument("--fresh", action="store_true", help="forget the last build's cache")
+    commands.add_parser("build", help="build the HTML from the committed notebooks")
     server = commands.add_parser("serve", help="serve the built book on loopback")
     server.add_argument("--port", type=int, default=8000, help="port (0 takes any free one)")
     options = parser.parse_args(arguments)
     if options.command == "build":
-        return build(fresh=options.fresh)
+        return build()
     return serve(options.port)
 
 
