@@ -77,8 +77,8 @@ def _unpack_mathjax(npm: str) -> str:
 def build(root: Path = ROOT) -> int:
     """Build the book below `root` and return Jupyter Book's exit status (0 is success).
 
-    Every page is built anew: a page taken from the last build would keep its warnings to itself, and
-    a changed style sheet would not be copied. Jupyter Book is started by its script, since its
+    Every page is built anew: a page taken from the last build would keep its warnings to itself,
+    and a changed style sheet would not be copied. Jupyter Book is started by its script, since its
     module has no entry point, and `python -m` would do nothing, successfully.
     """
     EXTRA.mkdir(parents=True, exist_ok=True)
