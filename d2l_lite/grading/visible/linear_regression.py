@@ -31,10 +31,12 @@ def gradient_at_a_perfect_fit(s):
 
 @case("largest_stable_lr")
 def stable_by_hand(s):
-    """Columns (2, 0) and (0, 4): the Hessian is diagonal with 2 and 8, so the limit is 1/4"""
-    got = s.largest_stable_lr(torch.tensor([[2.0, 0.0], [0.0, 4.0]]))
-    mistakes = {"mean": torch.tensor(0.125), "smallest": torch.tensor(1.0)}
-    close(got, torch.tensor(0.25), mistakes={**mistakes, "one": torch.tensor(0.125)})
+    """Columns (2, 0, 0, 0) and (0, 4, 0, 0): the Hessian is diagonal with 1 and 4, the limit 1/2"""
+    X = torch.zeros(4, 2)
+    X[0, 0], X[1, 1] = 2.0, 4.0
+    values = {"mean": 0.125, "smallest": 2.0, "one": 0.25}
+    mistakes = {hint: torch.tensor(value) for hint, value in values.items()}
+    close(s.largest_stable_lr(X), torch.tensor(0.5), mistakes=mistakes)
 
 
 @case("largest_stable_lr")
@@ -120,8 +122,8 @@ def newton_by_hand(s):
     """Ones alone, counts 2 and 6, weight log 2: gradient 2 - 4, Hessian 2, so log 2 + 1"""
     start = torch.tensor([2.0]).log()
     got = s.newton_step(start, torch.ones(2, 1), torch.tensor([2.0, 6.0]))
-    mistakes = {"curvature": start + 2, "sign": start - 1, "mean": start + 2}
-    close(got, start + 1, mistakes={**mistakes, "mean": start + 0.5})
+    mistakes = {"curvature": start + 2, "sign": start - 1, "mean": start + 0.5}
+    close(got, start + 1, mistakes=mistakes)
 
 
 @case("newton_step", hint="curvature")
