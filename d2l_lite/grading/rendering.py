@@ -10,6 +10,7 @@ PASSED, FAILED, OPEN = "#009E73", "#D55E00", "#808080"
 _COLORS = {"passed": PASSED, "failed": FAILED}
 _WORDS = {"unfinished": "not written yet", "missing": "not defined yet"}
 _PRE = "white-space:pre-wrap;overflow-wrap:anywhere;font-family:monospace;font-size:.95em"
+_BLOCK = ";display:block"
 
 
 def count(number: int, noun: str) -> str:
@@ -104,7 +105,7 @@ def _row(label: str, text: str, *, indent: float = 0) -> str:
     body = (
         f"<span>{_prose(text)}</span>"
         if label in ("result", "hint")
-        else f'<span style="{_PRE}">{_escaped(text)}</span>'
+        else f'<span style="{_PRE + _BLOCK * (chr(10) in text)}">{_escaped(text)}</span>'
     )
     return f'<div style="margin-left:{indent}em"><em>{label}:</em> {body}</div>'
 
