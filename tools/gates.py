@@ -31,6 +31,7 @@ def output_faults(cell: NotebookNode) -> Iterator[str]:
         elif output.output_type == "stream" and output.name == "stderr":
             first = output.text.strip().split("\n")[0]
             yield f"writes to stderr ({first!r}): remove the cause of the warning"
+            continue
         for mime, content in _contents(output):
             yield from _content_faults(mime, content)
 

@@ -134,6 +134,7 @@ def execute(
             notebook,
             timeout=timeout,
             record_timing=False,
+            shutdown_kernel="immediate",
             kernel_name="python3",
             log=_LOG,
             config=Config(KernelManager=private),
