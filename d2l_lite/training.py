@@ -112,6 +112,9 @@ class _Source:
         self.name, self.device, self.step, self.is_checked = name, device, 0, False
         self.rank, self.world = (dist.get_rank(), dist.get_world_size()) if share else (0, 1)
         self.batches = _as_batches(data, name)
+        sampler = getattr(self.batches, "sampler", None)
+        if share and isinstance(sampler, torch.utils.data.DistributedSampler):
+            raise ValueError(f"{name}: fit shares out each batch itself; use no DistributedSampler")
         if isinstance(self.batches, Batches):
             self.batches = copy.copy(self.batches)
             self.batches.X = self.batches.X.to(device)
@@ -169,8 +172,11 @@ def _forward(
         outputs = model(X)
         if not source.is_checked:
             _check_targets(loss_fn, outputs, getattr(source.batches, "y", y))
-            source.is_checked = True
-        return outputs, loss_fn(outputs, y)
+        loss = loss_fn(outputs, y)
+        if not source.is_checked and (not isinstance(loss, Tensor) or loss.ndim):
+            raise ValueError(f"loss_fn must return one number (0-d), got {_describe(loss)}")
+        source.is_checked = True
+        return outputs, loss
     except torch.cuda.OutOfMemoryError:
         raise
     except (RuntimeError, ValueError, IndexError, TypeError) as error:
@@ -556,6 +562,7 @@ def _save(run: _Run, path: Path) -> None:
     state = {name: part.state_dict() for name, part in parts.items() if part is not None}
     state |= {"kind": _fingerprint(run), "random": _random_state(run), "best": run.best}
     state |= {"history": asdict(run.history)}
+    path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     try:
         torch.save(state, draft)
@@ -572,7 +579,14 @@ def _load(run: _Run) -> None:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         there, here = state["kind"], _fingerprint(run)
-    except (RuntimeError, EOFError, LookupError, TypeError, pickle.UnpicklingError) as error:
+    except (
+        RuntimeError,
+        OSError,
+        EOFError,
+        LookupError,
+        TypeError,
+        pickle.UnpicklingError,
+    ) as error:
         raise ValueError(f"checkpoint {path} is damaged or not one of fit; delete it") from error
     for name in {**here, **there}:
         if here.get(name) != there.get(name):
