@@ -74,7 +74,8 @@ def page_faults(page: Page) -> list[str]:
     faults = [*_stale(page, notebook), *_different(page, notebook), *_run_faults(page, notebook)]
     size = page.target.stat().st_size
     if size > MAX_NOTEBOOK_BYTES:
-        faults.append(f"is {size / 1e6:.2f} MB, more than 1 MB; make its figures smaller")
+        limit = MAX_NOTEBOOK_BYTES // 1000
+        faults.append(f"is {size / 1000:.0f} kB, more than {limit} kB; make its figures smaller")
     elif not faults and page.target.read_bytes() != dumps(notebook).encode():
         faults.append(f"was saved by another program; {page.remedy}")
     return [f"{path}: {fault}" for fault in faults]

@@ -70,15 +70,16 @@ def build_profile(
     root: Path, name: str, slugs: Sequence[str] = (), *, plan: Plan | None = None
 ) -> list[str]:
     """Run the named chapters, or all, with a profile's parameters; return why any failed."""
-    if fault := _unknown(slugs, set(chapter_slugs(root))):
+    known = chapter_slugs(root)
+    if fault := _unknown(slugs, set(known)):
         return [fault]
-    pages, failures = chapter_pages(root, chapter_slugs(root))
+    pages, failures = chapter_pages(root, _chosen(slugs, known))
     try:
         profiles = read_profiles(root)
-        chosen = profile_pages(profiles, name, {slug: pages[slug] for slug in slugs or pages})
+        chosen = profile_pages(profiles, name, pages)
     except ProfileError as error:
         return [str(error)]
-    if faults := profile_faults({name: profiles[name]}, pages):
+    if faults := profile_faults({name: profiles[name]}, pages, known=known):
         return failures + faults
     return failures + build_pages(chosen, plan or Plan())
 
@@ -107,7 +108,7 @@ def _exercises() -> ModuleType:
 
 def _profile_faults(root: Path, pages: dict[str, Page]) -> list[str]:
     try:
-        return profile_faults(read_profiles(root), pages)
+        return profile_faults(read_profiles(root), pages, known=chapter_slugs(root))
     except ProfileError as error:
         return [str(error)]
 

@@ -1,7 +1,7 @@
 """Runs of chapters with other parameters than their own: `profiles.yml`, and papermill's cell."""
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,25 +45,27 @@ def parameters_of(page: Page) -> list[str]:
     return names
 
 
-def profile_faults(profiles: Profiles, pages: Mapping[str, Page]) -> list[str]:
+def profile_faults(
+    profiles: Profiles, pages: Mapping[str, Page], *, known: Collection[str]
+) -> list[str]:
     """Return each chapter and each parameter of profiles.yml that does not exist.
 
     Args:
         profiles: what `read_profiles` returned.
-        pages: the chapters' pages by slug.
+        pages: the chapters' pages by slug; parameters of other chapters are not looked at.
+        known: the slugs of all chapters.
     """
     faults = []
     for name, chapters in profiles.items():
+        where = f"profiles.yml, profile {name}"
         for slug, parameters in chapters.items():
-            where = f"profiles.yml, profile {name}"
-            if slug not in pages:
-                faults.append(f"{where}: no chapter {slug!r}; there are: {_listed(pages)}")
-                continue
-            known = parameters_of(pages[slug])
+            if slug not in known:
+                faults.append(f"{where}: no chapter {slug!r}; there are: {_listed(known)}")
+            names = parameters_of(pages[slug]) if slug in pages else list(parameters)
             faults += [
-                f"{where}: {slug} has no parameter {parameter!r}; it has: {_listed(known)}"
+                f"{where}: {slug} has no parameter {parameter!r}; it has: {_listed(names)}"
                 for parameter in parameters
-                if parameter not in known
+                if parameter not in names
             ]
     return faults
 
