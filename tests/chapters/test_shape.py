@@ -1,0 +1,121 @@
+"""What every chapter has: its anatomy and rhythm, each seen missing in a planted text."""
+
+import re
+import statistics
+from pathlib import Path
+
+import pytest
+
+from tools.pages import Cell, read_source
+
+SOURCES = Path(__file__).resolve().parents[2] / "chapters" / "source"
+MIN_WORDS, MAX_WORDS = 1800, 3500
+MAX_CELL_LINES, MAX_CLASS_LINES, MAX_MEDIAN_LINES = 15, 20, 7
+MAX_LINE = 88
+MIN_COMPARED_CELLS = 3
+MAX_SUMMARY_LINES = 5
+FOLDED = {"hide-input", "hide-cell", "remove-cell", "remove-input"}
+NOT_WORDS = re.compile(
+    r"\$\$.*?\$\$|\$[^$]*\$|```.*?```|^:::.*?$|^:\w+:.*?$|\{\w[\w:]*\}", re.M | re.S
+)
+
+
+def prose(cells: tuple[Cell, ...]) -> str:
+    return "\n\n".join(cell.source for cell in cells if cell.kind == "markdown")
+
+
+def words(cells: tuple[Cell, ...]) -> int:
+    """Return the number of words of the prose, formulas and markup left out."""
+    return len(re.findall(r"\w[\w’'-]*", NOT_WORDS.sub(" ", prose(cells))))
+
+
+def visible(cells: tuple[Cell, ...]) -> list[Cell]:
+    return [cell for cell in cells if cell.kind == "code" and not FOLDED & set(cell.tags)]
+
+
+def lines(cell: Cell) -> int:
+    return sum(1 for line in cell.source.splitlines() if line.strip())
+
+
+def long_cells(cells: tuple[Cell, ...]) -> list[str]:
+    faults = []
+    for cell in visible(cells):
+        limit = MAX_CLASS_LINES if re.search(r"^class ", cell.source, re.M) else MAX_CELL_LINES
+        if lines(cell) > limit:
+            faults.append(f"line {cell.line}: {lines(cell)} lines ({cell.title})")
+        faults += [f"line {cell.line}: {x}" for x in cell.source.splitlines() if len(x) > MAX_LINE]
+    return faults
+
+
+def figures_without_text(cells: tuple[Cell, ...]) -> list[str]:
+    """Return the cells with a figure that lacks caption, name or alt text."""
+    faults = []
+    for cell in cells:
+        shown = cell.metadata.get("mystnb", {})
+        if "figure" in shown or "image" in shown:
+            figure, image = shown.get("figure", {}), shown.get("image", {})
+            if not (figure.get("caption") and figure.get("name") and image.get("alt")):
+                faults.append(f"line {cell.line}: {cell.title}")
+    return faults
+
+
+def summary(cells: tuple[Cell, ...]) -> list[str]:
+    found = re.search(r"^## Summary\n(.*?)(?=^## )", prose(cells), re.M | re.S)
+    return re.findall(r"^(?:[-*]|\d+\.) ", found[1], re.M) if found else []
+
+
+@pytest.fixture(params=sorted(path.stem for path in SOURCES.glob("*.md")))
+def chapter(request):
+    return request.param, read_source(SOURCES / f"{request.param}.md")
+
+
+def test_one_sitting(chapter):
+    assert MIN_WORDS <= words(chapter[1]) <= MAX_WORDS
+
+
+def test_cells_do_one_thing_and_fit_the_page(chapter):
+    assert long_cells(chapter[1]) == []
+    assert statistics.median(map(lines, visible(chapter[1]))) <= MAX_MEDIAN_LINES
+
+
+def test_the_first_code_cell_holds_the_parameters(chapter):
+    assert "parameters" in next(cell for cell in chapter[1] if cell.kind == "code").tags
+
+
+def test_outputs_are_compared(chapter):
+    compared = [cell for cell in chapter[1] if "nbval-check-output" in cell.tags]
+    assert len(compared) >= MIN_COMPARED_CELLS
+
+
+def test_every_figure_has_caption_name_and_alt_text(chapter):
+    assert figures_without_text(chapter[1]) == []
+
+
+def test_anatomy(chapter):
+    slug, cells = chapter
+    text, code = prose(cells), "\n".join(cell.source for cell in cells if cell.kind == "code")
+    assert f"(sec-{slug.replace('_', '-')})=" in text
+    assert "Predict before you run" in text
+    assert "explore(" in code, "a chapter has at least one explorable"
+    assert f"exercises/{slug}" in text or f"ex-{slug.replace('_', '-')}" in text
+    assert text.count("<details>") + text.count("{dropdown}") >= 2, "two open questions"
+    headings = re.findall(r"^## (.+)$", text, re.M)
+    assert headings[-3:] == ["Summary", "Exercises", "References"]
+    assert any(heading.startswith("Limits") for heading in headings)
+    assert 1 <= len(summary(cells)) <= MAX_SUMMARY_LINES
+
+
+def planted(source="x = 1", **metadata):
+    return (Cell("code", source, metadata, 1),)
+
+
+def test_planted_faults_are_seen():
+    assert len(long_cells(planted("x = 1\n" * (MAX_CELL_LINES + 1)))) == 1
+    assert long_cells(planted("x = 1\n" * (MAX_CELL_LINES + 1), tags=["hide-input"])) == []
+    assert len(long_cells(planted("x = " + "1" * MAX_LINE))) == 1
+    figure = {"figure": {"caption": "What", "name": "fig-what"}}
+    assert len(figures_without_text(planted(mystnb=figure))) == 1
+    assert figures_without_text(planted(mystnb=figure | {"image": {"alt": "That"}})) == []
+    text = Cell("markdown", "Two words. $a + b$ {term}`three`\n\n$$ c = d $$")
+    assert words((text,)) == 3
+    assert len(summary((Cell("markdown", "## Summary\n- one\n- two\n\n## References\n"),))) == 2
