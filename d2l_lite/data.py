@@ -81,6 +81,7 @@ _DEBIAN = Path("/usr/share/datasets")  # here Debian's package puts fashion-mnis
 _PATIENCE = 5.0  # seconds that a mirror gets to send something
 _MIN_RATE = 2_000  # bytes a second below which a mirror counts as stuck
 _MAX_BYTES = 200_000_000  # more than any file here has
+_WHY = "(to see why: python -m d2l_lite.data)"
 _failed: dict[str, str] = {}  # mirrors that failed in this process: host or address → reason
 _unsaved: dict[str, bytes] = {}  # fetched files that the cache could not take
 _real: set[str] = set()  # sets of which this process was given real data
@@ -222,8 +223,8 @@ def _find(*paths: str) -> tuple[bytes, str, str]:
         if found:
             return found[0], path, found[1]
     lines = "".join(f"\n  {what}: {why}" for what, why in tried.items())
-    remedy = "Connect to a network, or set D2L_LITE_DATA to a directory that holds the file."
-    raise DataError(f"{paths[0]} could not be had. Tried:{lines}\n{remedy}")
+    remedy = "Set D2L_LITE_DATA to a directory that has it or, if it has mirrors, find a network."
+    raise DataError(f"{paths[0]} is not available. Tried:{lines}\n{remedy}")
 
 
 def _paths(name: str, split: str) -> tuple[str, ...]:
@@ -368,7 +369,7 @@ def load_images(
 
     Raises:
         ValueError: for an unknown name or split, or a `num_examples` that the split has not.
-        DataError: where an earlier split was real and this one could not be had.
+        DataError: where an earlier split was real and this one is not available.
     """
     _check_name("name", name, _SHAPES)
     _check_name("split", split, _SIZES[name])
@@ -382,7 +383,7 @@ def load_images(
     except DataError:
         if name in _real:
             raise
-        _say(f"{name} ({split}) could not be had; handwritten digits stand in for it")
+        _say(f"{name} ({split}) is not available; handwritten digits stand in for it {_WHY}")
         X, y = _stand_in(_SHAPES[name], split, index)
         return ImageData(X, y, name, tuple(_DIGITS.split(",")), is_stand_in=True).to(device)
     _real.add(name)
@@ -431,7 +432,7 @@ def load_text(name: str) -> str:
     except DataError:
         from pydoc_data.topics import topics
 
-        _say(f"{name} could not be had; the text of Python's help topics stands in for it")
+        _say(f"{name} is not available; Python's help topics stand in for it {_WHY}")
         return "\n".join(topics.values())
 
 
@@ -508,9 +509,15 @@ class Batches:
             order = torch.randperm(self.num_examples, generator=self.generator).to(self.X.device)
         for k in range(0, len(self) * self.batch_size, self.batch_size):
             part = slice(k, k + self.batch_size)
-            index = part if order is None else order[part]
-            X = self.X[index]
-            yield X if self.transform is None else self.transform(X, self.generator), self.y[index]
+            X, y = (_rows(T, part if order is None else order[part]) for T in (self.X, self.y))
+            yield X if self.transform is None else self.transform(X, self.generator), y
+
+
+def _rows(T: Tensor, which: slice | Tensor) -> Tensor:
+    """Return rows; `index_select` is twice as fast as an index but forgets `channels_last`."""
+    if isinstance(which, Tensor) and T.is_contiguous():
+        return T.index_select(0, which)
+    return T[which]
 
 
 def random_horizontal_flip(

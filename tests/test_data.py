@@ -25,7 +25,7 @@ import pooch
 import pytest
 import requests  # noqa: F401  (imported before a test gives up its rights to read)
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import datasets
 from torch.utils.data import DataLoader
@@ -87,7 +87,7 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.delenv("D2L_LITE_DATA", raising=False)
     monkeypatch.delenv("D2L_LITE_OFFLINE", raising=False)
     monkeypatch.setenv("NO_PROXY", "*")
-    monkeypatch.setattr(data, "_PATIENCE", 0.4)
+    monkeypatch.setattr(data, "_PATIENCE", 30.0)  # a busy machine is no slow mirror
     monkeypatch.setattr(data, "_MIRRORS", [])
     for memory in ("_failed", "_unsaved"):
         monkeypatch.setattr(data, memory, {})
@@ -204,6 +204,7 @@ def test_offline_asks_no_mirror(tiny, site, monkeypatch, capsys):
 
 OTHER = gzip.compress(idx(255 - IMAGES))
 PAGE = b"<!DOCTYPE html><html><body>Please log in to this network.</body></html>"
+SLOW = ("nothing", "drip")
 FAILURES = {
     "forbidden": (good(b"no", status=403), "403 Client Error"),
     "missing": (good(b"no", status=404), "404 Client Error"),
@@ -221,7 +222,7 @@ FAILURES = {
     "too long": (good(gzip.compress(CONTENT[TRAIN_IMAGES] + b"!")), "31,377 bytes of content"),
     "loop": (redirect(route()), "Exceeded 30 redirects"),
     "to a page": (redirect("/login"), "a page of HTML"),
-    "nothing": (silent(1.5), "no complete answer|gave up after 0 bytes"),
+    "nothing": (silent(3), "no complete answer|gave up after 0 bytes"),
     "drip": (dripping(GOOD, pause=0.05), "gave up after [0-9,]+ bytes"),
     "not HTTP": (lambda request: request.wfile.write(b"hello\r\n\r\n"), "no complete answer"),
 }
@@ -234,6 +235,8 @@ def test_a_bad_answer_ends_in_the_next_mirror(tiny, site, other, monkeypatch, ca
     serve_all(other)
     site.routes["/login"] = good(PAGE)
     site.routes[route()] = FAILURES[failure][0]
+    if failure in SLOW:
+        monkeypatch.setattr(data, "_PATIENCE", 1.0)
     assert_real(data.load_images("fashion_mnist"))
     assert site.hits[route()] >= 1
     assert other.hits[route()] == 1
@@ -247,14 +250,16 @@ def test_bad_answers_alone_end_in_one_error_that_names_them(tiny, site, monkeypa
     site.routes["/login"] = good(PAGE)
     answer, reason = FAILURES[failure]
     site.routes[route()] = answer
+    if failure in SLOW:
+        monkeypatch.setattr(data, "_PATIENCE", 1.0)
     with pytest.raises(data.DataError, match=reason) as raised:
         data._find(TRAIN_IMAGES)
     message = str(raised.value)
-    assert f"{TRAIN_IMAGES} could not be had. Tried:" in message
+    assert f"{TRAIN_IMAGES} is not available. Tried:" in message
     assert "$D2L_LITE_DATA: not set" in message
     assert f"{tiny / TRAIN_IMAGES}: no such file" in message
     assert address(site) in message
-    assert "set D2L_LITE_DATA to a directory that holds the file" in message
+    assert "Set D2L_LITE_DATA to a directory that has it" in message
     assert not tiny.exists()
 
 
@@ -276,6 +281,7 @@ def test_nobody_listening_ends_in_the_next_mirror(tiny, site, monkeypatch):
 def test_an_answer_without_end_is_cut_off(tiny, site, monkeypatch):
     mirrors(monkeypatch, site)
     monkeypatch.setattr(data, "_MAX_BYTES", 1_000_000)
+    monkeypatch.setattr(data, "_PATIENCE", 1.0)
     site.routes[route()] = endless
     with pytest.raises(data.DataError, match=r"gave up after [0-9,]{9,} bytes"):
         data._find(TRAIN_IMAGES)
@@ -283,6 +289,7 @@ def test_an_answer_without_end_is_cut_off(tiny, site, monkeypatch):
 
 def test_a_large_file_may_take_longer_than_the_patience(tiny, site, monkeypatch):
     monkeypatch.setattr(data, "_MIN_RATE", 100)
+    monkeypatch.setattr(data, "_PATIENCE", 1.0)
     mirrors(monkeypatch, site)
     serve_all(site)
 
@@ -291,10 +298,9 @@ def test_a_large_file_may_take_longer_than_the_patience(tiny, site, monkeypatch)
         request.end_headers()
         for part in range(0, len(GOOD), len(GOOD) // 8):
             request.wfile.write(GOOD[part : part + len(GOOD) // 8])
-            time.sleep(0.15)
+            time.sleep(0.3)
 
     site.routes[route()] = in_parts
-    monkeypatch.setattr(data, "_PATIENCE", 0.5)
     start = time.monotonic()
     assert_real(data.load_images("fashion_mnist"))
     assert time.monotonic() - start > 2 * data._PATIENCE
@@ -312,14 +318,15 @@ def test_a_failure_is_remembered_for_the_rest_of_the_process(tiny, site, monkeyp
 
 def test_a_mute_host_is_waited_for_once_whatever_is_asked(tiny, site, monkeypatch):
     mirrors(monkeypatch, site)
+    monkeypatch.setattr(data, "_PATIENCE", 1.0)
     for path in CONTENT:
-        site.routes[route(path)] = silent(1.5)
+        site.routes[route(path)] = silent(3)
     start = time.monotonic()
     for split in SIZES:
         for _ in range(5):
             assert data.load_images("fashion_mnist", split).is_stand_in
     assert sum(site.hits.values()) == 1
-    assert time.monotonic() - start < 5 * data._PATIENCE
+    assert time.monotonic() - start < 8 * data._PATIENCE
 
 
 # --- Files on disk ----------------------------------------------------------------------------
@@ -450,6 +457,7 @@ import pooch
 from d2l_lite import data
 address, folder, *digests = sys.argv[1:]
 pooch.os_cache = lambda project: Path(folder)
+data._PATIENCE = 60.0
 data._DEBIAN = Path(folder) / "none"
 data._MIRRORS = [["fashion-mnist", address + "/{}"]]
 data._SHA256.update(pair.split("=") for pair in digests)
@@ -495,7 +503,10 @@ def test_two_processes_at_once_both_get_the_data(tiny, site):
 def test_without_a_source_digits_stand_in_and_one_line_says_so(cache, capsys, name, shape):
     loaded = data.load_images(name, "test", num_examples=300)
     (line,) = capsys.readouterr().out.splitlines()
-    assert line == f"d2l_lite: {name} (test) could not be had; handwritten digits stand in for it"
+    assert line == (
+        f"d2l_lite: {name} (test) is not available; handwritten digits stand in for it "
+        "(to see why: python -m d2l_lite.data)"
+    )
     assert loaded.is_stand_in
     assert loaded.X.shape == (300, *shape)
     assert loaded.X.dtype == torch.float32
@@ -549,7 +560,7 @@ def test_text_is_read_as_it_is_or_replaced_with_a_notice(cache, name, monkeypatc
     stand_in = data.load_text(name)
     assert len(stand_in) > 100_000
     assert 'The "assert" statement' in stand_in
-    assert capsys.readouterr().out.startswith(f"d2l_lite: {name} could not be had; the text of Py")
+    assert capsys.readouterr().out.startswith(f"d2l_lite: {name} is not available; Python's")
     text = "四時運灰琯，一夕變冬春。\r\nFirst Citizen:\n"
     digest = hashlib.sha256(text.encode()).hexdigest()
     monkeypatch.setitem(data._SHA256, f"text/{name}.txt", digest)
@@ -712,7 +723,7 @@ def test_the_command_fetches_all_and_reports_what_failed(tiny, site, monkeypatch
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"fashion_mnist: verified, from {address(site)}"
     assert {path for path in PACKED if (tiny / path).exists()} == set(PACKED)
-    assert "mnist: mnist/train-images-idx3-ubyte.gz could not be had. Tried:" in lines
+    assert "mnist: mnist/train-images-idx3-ubyte.gz is not available. Tried:" in lines
     assert "  mirrors of text/tang_quatrains.txt: none is known" in lines
 
 
@@ -799,6 +810,7 @@ def numbered(n: int) -> tuple[torch.Tensor, torch.Tensor]:
     return X, torch.arange(n)
 
 
+@settings(deadline=None, derandomize=True, database=None)
 @given(
     n=st.integers(1, 60),
     batch_size=st.integers(1, 70),
@@ -873,6 +885,14 @@ def test_images_serve_pytorchs_data_loader(tiny):
     moved = loaded.to("meta")
     assert {moved.X.device.type, moved.y.device.type} == {"meta"}
     assert moved.classes == loaded.classes
+
+
+def test_batches_keep_the_memory_format_of_the_images():
+    X, y = torch.rand(12, 3, 4, 4), torch.arange(12)
+    for layout in (torch.contiguous_format, torch.channels_last):
+        for X_part, y_part in data.Batches(X.to(memory_format=layout), y, 5):
+            assert X_part.is_contiguous(memory_format=layout)
+            assert torch.equal(X_part, X[y_part])
 
 
 @pytest.mark.gpu
