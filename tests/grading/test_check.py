@@ -674,7 +674,7 @@ NOTEBOOK = [
     "def double(x):\n    y = 2 * x\n    return yy",
     "check('double')",
     "def double(x):\n    return 2 * x\ncheck('double'); check.all()",
-    "elsewhere = dict(); exec('def go(check): check(\"double\")', elsewhere); elsewhere['go'](check)",
+    "names = dict(); exec('def go(check): check(\"double\")', names); names['go'](check)",
     "check('nothing')",
 ]
 
