@@ -38,7 +38,7 @@ _INSTALL = """\
 import importlib.util
 
 if importlib.util.find_spec("d2l_lite") is None:
-    %pip install -q "d2l-lite @ {requirement}"\
+    %pip install -q "git+{address}"\
 """
 _EXPLAIN = """\
 # The book's helper package must be installed once.
@@ -192,8 +192,7 @@ def setup_cell(address: str) -> Cell:
         address: where the repository lies, empty while nobody knows. With an address the cell
             installs the package where it is missing; without one it says how to.
     """
-    requirement = address if address.startswith("git+") else f"git+{address}"
-    source = _INSTALL.format(requirement=requirement) if address else _EXPLAIN
+    source = _INSTALL.format(address=address) if address else _EXPLAIN
     return Cell("code", source, {"tags": [SETUP_TAG, "remove-cell"]})
 
 

@@ -43,10 +43,12 @@ def valid_address(url: str) -> str:
         ValueError: another form of address, or one with a password in it.
     """
     url = url.strip().rstrip("/")
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url if _PLAIN.fullmatch(url) else "")
+    except ValueError:
+        parts = urlsplit("")
     has_host = bool(parts.hostname) or parts.scheme == "file"
-    has_path = len(parts.path.strip("/")) > 0
-    if url and not (parts.scheme in SCHEMES and has_host and has_path and _PLAIN.fullmatch(url)):
+    if url and not (parts.scheme in SCHEMES and has_host and parts.path.strip("/")):
         raise ValueError(
             f"the address must look like https://host/owner/repository (or ssh://…, file://…), "
             f"got {url!r}"
