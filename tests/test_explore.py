@@ -4,6 +4,7 @@ import base64
 import importlib
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -218,7 +219,7 @@ def test_two_processes_store_the_same_bytes():
     runs = {
         subprocess.run(
             [sys.executable, "-c", BYTES],
-            env={"PYTHONHASHSEED": seed, "OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"},
+            env={**os.environ, "PYTHONHASHSEED": seed, "OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"},
             check=True,
             capture_output=True,
             text=True,

@@ -1,6 +1,7 @@
 """What figures show is what was given: artists, styles, sizes and bytes are read back."""
 
 import io
+import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -237,7 +238,7 @@ def test_two_processes_write_the_same_bytes():
     runs = {
         subprocess.run(
             [sys.executable, "-c", BYTES],
-            env={"PYTHONHASHSEED": seed, "OMP_NUM_THREADS": "1"},
+            env={**os.environ, "PYTHONHASHSEED": seed, "OMP_NUM_THREADS": "1"},
             check=True,
             capture_output=True,
             text=True,
