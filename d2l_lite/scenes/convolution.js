@@ -94,7 +94,7 @@ const convolution = (() => {
     ctx.strokeRect(x + col * cell + inset, y + row * cell + inset, cell - width, cell - width);
   };
 
-  // Draws a matrix of cells with a title; writes the numbers where there is room.
+  // Draws a matrix of cells with a title; writes the numbers if there is room for all of them.
   const drawCells = (ctx, panel, rows, paint, theme) => {
     const { x, y, cell, title } = panel;
     ctx.fillStyle = theme.ink;
@@ -102,16 +102,18 @@ const convolution = (() => {
     ctx.textBaseline = "middle";
     ctx.fillText(title, x, y - TITLE / 2);
     ctx.textAlign = "center";
+    const label = (value) => core.number(value, 2);
+    const widest = Math.max(0, ...rows.flat().map((value) => ctx.measureText(label(value)).width));
+    const written = cell >= 16 && widest <= cell - 2;
     rows.forEach((row, i) =>
       row.forEach((value, j) => {
         const [red, green, blue] = paint(value);
         ctx.fillStyle = `rgb(${red}, ${green}, ${blue})`;
         ctx.fillRect(x + j * cell, y + i * cell, cell, cell);
         box(ctx, panel, i, j, theme.faint, 1);
-        const label = core.number(value, 2);
-        if (ctx.measureText(label).width > cell - 4 || cell < 18) return;
+        if (!written) return;
         ctx.fillStyle = 0.299 * red + 0.587 * green + 0.114 * blue > 128 ? "#000" : "#fff";
-        ctx.fillText(label, x + (j + 0.5) * cell, y + (i + 0.5) * cell);
+        ctx.fillText(label(value), x + (j + 0.5) * cell, y + (i + 0.5) * cell);
       })
     );
   };
@@ -129,7 +131,7 @@ const convolution = (() => {
     ctx.fillText(panel.title, panel.x, panel.y - TITLE / 2);
     const cell = cellOf(values, data);
     if (!cell) return;
-    taps(values, data, cell, (row, col) => box(ctx, panel, row + padding, col + padding, theme.color(1), 3));
+    taps(values, data, cell, (row, col) => box(ctx, panel, row + padding, col + padding, theme.color(2), 3));
   };
 
   // Places input, kernel and output: side by side, or the input above the two others.
@@ -142,16 +144,16 @@ const convolution = (() => {
     const { width, height } = theme;
     const stacked = width < STACKED_BELOW;
     const [w, h] = stacked ? [width - 2, 0.55 * height - TITLE] : [0.44 * width, height - TITLE];
-    const cell = fit(padded, w, h, 32);
+    const cell = fit(padded, w, h, 34);
     const input = panel(values.padding ? "padded input" : "input", padded, 1, 0, cell);
     const [left, top] = stacked ? [1, padded[0] * cell + TITLE + 12] : [w + 20, 0];
     const kernelWidth = Math.max(90, (stacked ? 0.3 : 0.16) * width);
     const below = height - top - TITLE;
     const rest = left + kernelWidth + 16;
-    const outputCell = Math.min(cell, fit([output[0] || 1, output[1] || 1], width - rest - 2, below, 32));
+    const outputCell = fit([output[0] || 1, output[1] || 1], width - rest - 2, below, 34);
     return {
       input,
-      kernel: panel("kernel", kernel, left, top, fit(kernel, kernelWidth, below, 32)),
+      kernel: panel("kernel", kernel, left, top, fit(kernel, kernelWidth, below, 34)),
       output: panel("output", output, rest, top, outputCell),
     };
   };
@@ -167,7 +169,7 @@ const convolution = (() => {
     if (!output.length) panels.output.title = "no output";
     drawCells(ctx, panels.output, output, twoSided(largest(output)), theme);
     const cell = cellOf(values, data);
-    if (cell) box(ctx, panels.output, cell[0], cell[1], theme.color(1), 3);
+    if (cell) box(ctx, panels.output, cell[0], cell[1], theme.color(2), 3);
   };
 
   return { convolve, describe, draw, height: (width) => (width < STACKED_BELOW ? 520 : 320), limits, outputSize };

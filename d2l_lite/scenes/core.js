@@ -314,12 +314,15 @@ const core = (() => {
     if (spec.caption) make("p", root, { className: "d2l-caption", textContent: spec.caption });
     const ctx = canvas.getContext("2d");
     let values;
+    let lastWidth;
 
     const paint = () => {
       const width = root.clientWidth;
       if (!width) return; // hidden now; the observer calls again
       const height = scene.height(width);
       const zoom = window.devicePixelRatio || 1;
+      if (width !== lastWidth) text.style.minHeight = "";
+      lastWidth = width;
       canvas.width = Math.round(width * zoom);
       canvas.height = Math.round(height * zoom);
       canvas.style.height = `${height}px`;
@@ -334,6 +337,7 @@ const core = (() => {
       text.textContent = scene.describe(values, spec.data);
       canvas.setAttribute("aria-label", `${spec.label}. ${text.textContent}`);
       paint();
+      text.style.minHeight = `${text.offsetHeight}px`; // what stands below does not jump back and forth
     };
 
     inputs.forEach((input) => input.addEventListener("input", update));

@@ -109,7 +109,7 @@ def test_the_marked_taps_are_those_that_are_summed(node):
         "scene.draw(ctx, given.v, given.data, theme(720, 320));"
         "const marks = []; let mark = false;"
         "for (const [name, a, b] of calls) {"
-        "  if (name === 'set strokeStyle') mark = a === 'color1';"
+        "  if (name === 'set strokeStyle') mark = a === 'color2';"
         "  if (name === 'strokeRect' && mark) marks.push([a, b]);"
         "} return marks",
         "convolution",
