@@ -81,7 +81,7 @@ def check() -> int:
 def html() -> int:
     """Build the HTML from the committed notebooks and return the status."""
     with contextlib.redirect_stdout(sys.stderr):
-        return book.build(fresh=True)
+        return book.build()
 
 
 def report(records: dict[str, dict[str, Any]], times: Times, conditions: str) -> str:
@@ -132,7 +132,7 @@ def surroundings(record: dict[str, Any], plan: Plan, *, recorded: bool) -> str:
             f"- Python {record['python']}, PyTorch {record['torch']}, NumPy {record['numpy']}, "
             f"device {record['device']}.",
             f"- {'Recorded by the committed notebooks, not run anew' if recorded else how}.",
-            "- Seconds are those of the cells, without starting the kernel. Memory is the kernel's.",
+            "- Seconds are those of the cells, not of starting the kernel. Memory is the kernel's.",
         ]
     )
 
