@@ -1,0 +1,1 @@
+"""Programs that measure: `python -m benchmarks.<name>` writes `benchmarks/results/<name>.md`."""
