@@ -247,7 +247,7 @@ def _read(*names: str) -> str:
     """Return files of the browser side without indentation and comment lines."""
     texts = [resources.files(_SCENES).joinpath(name).read_text(encoding="utf-8") for name in names]
     lines = (line.strip() for text in texts for line in text.splitlines())
-    return "\n".join(line for line in lines if line and not line.startswith("//"))
+    return "\n".join(line for line in lines if line and not line.startswith(("//", "/*")))
 
 
 @dataclass(frozen=True, repr=False)
