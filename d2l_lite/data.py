@@ -286,7 +286,7 @@ def _read_images(name: str, split: str, index: _Index) -> tuple[_Bytes, _Bytes]:
 def _stand_in(shape: tuple[int, ...], split: str, index: _Index) -> tuple[Tensor, Tensor]:
     """Return handwritten digits (n, c, h, w), each shifted by up to 3 pixels, and labels (n,).
 
-    The last fifth of scikit-learn's 1,797 digits, by other writers, makes the test split. Color
+    The last fifth of scikit-learn's 1,797 digits makes the test split, and is in no other. Color
     images get a random dark ground and a random bright ink, which tell nothing of the class.
     """
     from sklearn.datasets import load_digits

@@ -569,8 +569,9 @@ def test_text_is_read_as_it_is_or_replaced_with_a_notice(cache, name, monkeypatc
     assert capsys.readouterr().out == ""
 
 
-def test_the_real_sets_have_their_published_counts(monkeypatch):
+def test_the_real_sets_have_their_published_counts(tmp_path, monkeypatch):
     """Where they are at hand: every class of Fashion-MNIST has 1,000 test images; and so on."""
+    monkeypatch.setattr(data, "_cache", lambda: tmp_path)
     monkeypatch.setattr(data, "_real", set())
     fashion, mnist = (data.load_images(name, "test") for name in ("fashion_mnist", "mnist"))
     if not fashion.is_stand_in:
