@@ -10,7 +10,6 @@ import contextlib
 import copy
 import math
 import os
-import pickle
 import random
 import shutil
 import sys
@@ -75,10 +74,8 @@ def seed_everything(seed: int) -> torch.Generator:
     Returns:
         The generator, for `Batches` and whatever else takes one.
     """
-    if not 0 <= seed < 2**32:
-        raise ValueError(f"seed must be in [0, 2**32), got {seed}")
+    np.random.seed(seed)  # refuses what is out of range
     random.seed(seed)
-    np.random.seed(seed)
     torch.manual_seed(seed)
     return torch.Generator().manual_seed(seed)
 
@@ -119,8 +116,6 @@ class _Source:
             self.batches = copy.copy(self.batches)
             self.batches.X = self.batches.X.to(device)
             self.batches.y = self.batches.y.to(device)
-        generator = getattr(self.batches, "generator", None)
-        self.generator = generator if isinstance(generator, torch.Generator) else None
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, int, float]]:
         """Yield X, y, their number of examples, and the weight of their mean in the batch's."""
@@ -188,22 +183,21 @@ def _forward(
 
 
 def _check_targets(loss_fn: LossFn, outputs: Any, y: Tensor) -> None:
-    """Raise where PyTorch's losses would sum, fail late (on a GPU), or broadcast."""
-    name = getattr(loss_fn, "__name__", type(loss_fn).__name__)
+    """Raise where PyTorch's losses would sum, broadcast, or fail late (on a GPU)."""
     if getattr(loss_fn, "reduction", "mean") != "mean":
         raise ValueError(f"loss_fn must be a mean over the batch, got {loss_fn}")
     if not loss_fn.__module__.startswith("torch.nn.") or not isinstance(outputs, Tensor):
         return
-    if name not in ("cross_entropy", "nll_loss", "CrossEntropyLoss", "NLLLoss"):
-        if outputs.shape[1:] != y.shape[1:]:
-            got = f"got {_describe(outputs)} and {_describe(y)}"
-            raise ValueError(f"net(X) and y must have one shape, {got}; reshape one of them")
-    elif not y.is_floating_point() and outputs.ndim > 1:
+    name = getattr(loss_fn, "__name__", type(loss_fn).__name__).replace("_", "").lower()
+    if not y.is_floating_point() and name.startswith(("crossentropy", "nllloss")):
         labels = y[y != getattr(loss_fn, "ignore_index", -100)]
         low, high = (int(end) for end in labels.aminmax()) if len(labels) else (0, 0)
-        if low < 0 or high >= outputs.shape[1]:
+        if outputs.ndim > 1 and (low < 0 or high >= outputs.shape[1]):
             rule = f"labels must be in [0, {outputs.shape[1]}), one for each output of net"
             raise ValueError(f"{rule}, got values from {low} to {high}")
+    elif outputs.shape[1:] != y.shape[1:] or not y.is_floating_point():
+        rule = "y must be float and of net(X)'s shape; only cross-entropy takes int64 labels (n,)"
+        raise ValueError(f"{rule}; got {_describe(outputs)} and {_describe(y)}")
 
 
 def _mean(values: list[Tensor], sizes: list[int], source: _Source) -> float:
@@ -314,8 +308,6 @@ class _Run:
         if self.train.world > 1:
             places = [device] if device.type == "cuda" else None
             self.model = nn.parallel.DistributedDataParallel(self.net, device_ids=places)
-        sources = (self.train, self.val)
-        self.generators = [s.generator for s in sources if s is not None and s.generator]
 
     @property
     def stale(self) -> int:
@@ -526,32 +518,30 @@ def _fingerprint(run: _Run) -> dict[str, Any]:
     return {**weights, **sizes, **kinds, "precision": run.precision}
 
 
-def _random_state(run: _Run) -> dict[str, Any]:
-    """Return the states of all random generators that a training draws from."""
-    numpy = np.random.get_state(legacy=False)
-    numpy["state"]["key"] = numpy["state"]["key"].tolist()
-    state = {"torch": torch.get_rng_state(), "numpy": numpy, "python": random.getstate()}
+def _random_states(run: _Run) -> list[tuple[Callable[[], Any], Callable[[Any], Any]]]:
+    """Return how to get and to set the state of each generator that a training draws from."""
+
+    def numpy_state() -> list[Any]:
+        return [
+            part.tolist() if hasattr(part, "tolist") else part for part in np.random.get_state()
+        ]
+
+    states: list[Any] = [(torch.get_rng_state, torch.set_rng_state)]
+    states += [(random.getstate, random.setstate), (numpy_state, np.random.set_state)]
     if run.train.device.type == "cuda":
-        state["cuda"] = torch.cuda.get_rng_state(run.train.device)
-    return {**state, "own": [generator.get_state() for generator in run.generators]}
-
-
-def _set_random_state(run: _Run, state: dict[str, Any]) -> None:
-    torch.set_rng_state(state["torch"])
-    np.random.set_state(state["numpy"])
-    random.setstate(state["python"])
-    if "cuda" in state:
-        torch.cuda.set_rng_state(state["cuda"], run.train.device)
-    for generator, own in zip(run.generators, state["own"], strict=True):
-        generator.set_state(own)
+        states.append((torch.cuda.get_rng_state, torch.cuda.set_rng_state))
+    loaders = [source.batches for source in (run.train, run.val) if source is not None]
+    own = (loader.generator for loader in loaders if getattr(loader, "generator", None))
+    return states + [(generator.get_state, generator.set_state) for generator in own]
 
 
 def _agree(run: _Run) -> None:
     """Give every process the first one's random states (for one order of examples) and buffers."""
     if run.train.world > 1:
-        shared = [_random_state(run)]
-        dist.broadcast_object_list(shared, 0)
-        _set_random_state(run, shared[0])
+        states = _random_states(run)
+        dist.broadcast_object_list(shared := [get() for get, _ in states], 0)
+        for (_, put), state in zip(states, shared, strict=True):
+            put(state)
         for buffer in run.net.buffers():
             dist.broadcast(buffer, 0)
 
@@ -560,8 +550,8 @@ def _save(run: _Run, path: Path) -> None:
     """Write a checkpoint beside the old one, then replace that in one step."""
     parts = {name: getattr(run, name) for name in ("net", "optimizer", "schedule", "scaler")}
     state = {name: part.state_dict() for name, part in parts.items() if part is not None}
-    state |= {"kind": _fingerprint(run), "random": _random_state(run), "best": run.best}
-    state |= {"history": asdict(run.history)}
+    state |= {"kind": _fingerprint(run), "history": asdict(run.history), "best": run.best}
+    state["random"] = [get() for get, _ in _random_states(run)]
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     try:
@@ -579,23 +569,15 @@ def _load(run: _Run) -> None:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         there, here = state["kind"], _fingerprint(run)
-    except (
-        RuntimeError,
-        OSError,
-        EOFError,
-        LookupError,
-        TypeError,
-        pickle.UnpicklingError,
-    ) as error:
+    except Exception as error:
         raise ValueError(f"checkpoint {path} is damaged or not one of fit; delete it") from error
     for name in {**here, **there}:
         if here.get(name) != there.get(name):
             got = f"{name} is {there.get(name)} there and {here.get(name)} here"
-            raise ValueError(
-                f"checkpoint {path} does not fit: {got}. Use another file, or delete it"
-            )
+            raise ValueError(f"checkpoint {path} does not fit: {got}. Delete it, or name another")
     for name in ("net", "optimizer", "schedule", "scaler"):
         if name in state:
             getattr(run, name).load_state_dict(state[name])
     run.history, run.best = History(**state["history"]), state["best"]
-    _set_random_state(run, state["random"])
+    for (_, put), value in zip(_random_states(run), state["random"], strict=True):
+        put(value)

@@ -274,7 +274,7 @@ def test_one_seed_makes_everything_repeat():
     seed_everything(8)
     assert random.random() != first[3]
     for seed in (-1, 2**32):
-        with pytest.raises(ValueError, match=r"seed must be in \[0, 2\*\*32\), got"):
+        with pytest.raises(ValueError, match="between 0 and"):
             seed_everything(seed)
 
 
@@ -647,7 +647,7 @@ X0, Y0 = make_data()
         ((X0, Y0.numpy()), "X and y must be tensors of equal length, got .*ndarray"),
         ((X0, Y0 + 1), r"labels must be in \[0, 3\), .*got values from 1 to 3"),
         ((X0, Y0 - 1), r"got values from -1 to 1"),
-        ((X0, Y0.float()), r"train, batch 1, X .*, y \(100,\) float32"),
+        ((X0, Y0.float()), r"only cross-entropy takes int64 labels .*\(100,\) float32"),
         ((X0[:0], Y0[:0]), "train must hold at least one batch, got none"),
         (DataLoader(TensorDataset(X0, Y0), 200, drop_last=True), "train must hold at least one"),
         ([X0, Y0, Y0], r"train, batch 1: a batch must be two tensors .* got \(100, 4\) float32"),
@@ -687,7 +687,7 @@ def test_what_is_no_data_is_named(role, data):
          "schedule must be built on optimizer"),
         ({"loss_fn": nn.CrossEntropyLoss(reduction="sum")}, "loss_fn must be a mean"),
         ({"loss_fn": lambda out, y: out}, r"one number"),
-        ({"loss_fn": F.mse_loss}, r"net\(X\) and y must have one shape, got \(100, 3\) .*\(100,\)"),
+        ({"loss_fn": F.mse_loss}, r"y must be float .* got \(100, 3\) .*\(100,\) int64"),
     ],
 )  # fmt: skip
 def test_options_that_do_not_fit_are_named(options, message):
@@ -705,7 +705,9 @@ def test_a_net_without_parameters_is_named():
 
 def test_mse_does_not_broadcast_a_column_against_a_row():
     net = nn.Linear(4, 1)
-    with pytest.raises(ValueError, match=r"one shape, got \(100, 1\) float32 and \(100,\)"):
+    with pytest.raises(
+        ValueError, match=r"of net\(X\)'s shape.* got \(100, 1\) float32 and \(100,\)"
+    ):
         train(net, (X0, X0[:, 0]), loss_fn=nn.MSELoss())
 
 
