@@ -119,27 +119,31 @@ def _verified(raw: bytes, path: str) -> bytes:
     return content
 
 
+def _receive(url: str, inbox: io.BytesIO, failures: list[Exception]) -> None:
+    """Fill the inbox with what a mirror sends, or note why that failed."""
+    import pooch
+    import requests
+
+    answers: list[requests.Response] = []
+    keep = {"response": lambda answer, **_: answers.append(answer)}
+    try:
+        fetch = pooch.HTTPDownloader(chunk_size=8192, timeout=_PATIENCE, hooks=keep)
+        fetch(url, inbox, None)
+    except Exception as error:
+        mute = isinstance(error, requests.RequestException) and error.response is None
+        reason = f"no complete answer ({type(error).__name__})"
+        failures.append(ConnectionError(reason) if mute else error)
+    for answer in answers:
+        answer.close()
+
+
 def _download(url: str) -> bytes:
     """Return what a mirror sends; raise when it fails, sends too much or too slowly.
 
     The timeout of a socket holds per address and per packet, so a watch bounds the whole.
     """
-    import pooch
-    import requests
-
-    inbox, failures, answers = io.BytesIO(), list[Exception](), list[requests.Response]()
-    keep = {"response": lambda answer, **_: answers.append(answer)}
-
-    def work() -> None:
-        try:
-            fetch = pooch.HTTPDownloader(chunk_size=8192, timeout=_PATIENCE, hooks=keep)
-            fetch(url, inbox, None)
-        except Exception as error:
-            failures.append(error)
-        for answer in answers:
-            answer.close()
-
-    worker = threading.Thread(target=work, daemon=True)
+    inbox, failures = io.BytesIO(), list[Exception]()
+    worker = threading.Thread(target=_receive, args=(url, inbox, failures), daemon=True)
     worker.start()
     size, new = 0, _MAX_BYTES
     while worker.is_alive():
@@ -149,8 +153,6 @@ def _download(url: str) -> bytes:
         worker.join(_PATIENCE)
         size, new = inbox.tell(), inbox.tell() - size
     for error in failures:
-        if isinstance(error, requests.RequestException) and error.response is None:
-            raise ConnectionError(f"no complete answer ({type(error).__name__})") from error
         raise error
     return inbox.getvalue()
 
