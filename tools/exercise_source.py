@@ -260,6 +260,11 @@ def _question_faults(source: ExerciseSource) -> Iterator[Fault]:
             yield cell.line, f"hints must be texts by key, at least one, got {hints!r}"
         if not any(other.question == cell.question for other in source.of("mistake")):
             yield cell.line, f"question {cell.question!r} needs at least one planted mistake"
+    yield from _mistake_faults(source)
+
+
+def _mistake_faults(source: ExerciseSource) -> Iterator[Fault]:
+    """Yield every planted mistake whose question or hint does not exist."""
     for cell in source.of("mistake"):
         question = source.questions.get(cell.question)
         hints = question.metadata.get("hints", {}) if question else {}
