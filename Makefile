@@ -44,7 +44,7 @@ lab: $(STAMP)             ## open JupyterLab on the chapters
 	$(BIN)/jupyter lab chapters
 
 data: $(STAMP)            ## fetch every data set into the cache
-	$(BIN)/python -m d2l_lite.data
+	$(BIN)/python -m d2l_lite
 
 lock: $(STAMP)            ## pin the environment in use
 	$(BIN)/python -m tools.lock

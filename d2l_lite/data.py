@@ -13,7 +13,6 @@ import io
 import lzma
 import os
 import pickle
-import sys
 import tarfile
 import tempfile
 import threading
@@ -81,7 +80,7 @@ _DEBIAN = Path("/usr/share/datasets")  # here Debian's package puts fashion-mnis
 _PATIENCE = 5.0  # seconds that a mirror gets to send something
 _MIN_RATE = 2_000  # bytes a second below which a mirror counts as stuck
 _MAX_BYTES = 200_000_000  # more than any file here has
-_WHY = "(to see why: python -m d2l_lite.data)"
+_WHY = "(to see why: python -m d2l_lite)"
 _failed: dict[str, str] = {}  # mirrors that failed in this process: host or address → reason
 _unsaved: dict[str, bytes] = {}  # fetched files that the cache could not take
 _real: set[str] = set()  # sets of which this process was given real data
@@ -555,7 +554,7 @@ def random_crop(X: Tensor, *, padding: int, generator: Generator | None = None) 
     return windows[torch.arange(len(X), device=X.device), :, places[0], places[1]]
 
 
-def main() -> int:
+def fetch_all() -> int:
     """Fetch all sets, print what came of each, and return 1 if one with a mirror failed."""
     status = 0
     for name in (*_SHAPES, *_TEXTS):
@@ -573,6 +572,3 @@ def main() -> int:
             status |= f"mirrors of text/{name}.txt: none" not in str(error)
     return status
 
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -23,7 +23,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "explore": {"plotting"},
     "showing": set(),
     "grading": set(),
-    "scenes": set(),
+    "scenes": {"plotting"},
+    "__main__": {"data"},
 }
 MAY_KNOW_IPYTHON = {"explore", "showing", "grading", "plotting"}
 #: Lines of code: docstrings, comments and blank lines are what makes the rest readable.

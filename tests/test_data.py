@@ -505,7 +505,7 @@ def test_without_a_source_digits_stand_in_and_one_line_says_so(cache, capsys, na
     (line,) = capsys.readouterr().out.splitlines()
     assert line == (
         f"d2l_lite: {name} (test) is not available; handwritten digits stand in for it "
-        "(to see why: python -m d2l_lite.data)"
+        "(to see why: python -m d2l_lite)"
     )
     assert loaded.is_stand_in
     assert loaded.X.shape == (300, *shape)
@@ -720,7 +720,7 @@ def test_the_command_fetches_all_and_reports_what_failed(tiny, site, monkeypatch
         monkeypatch.setitem(data._SIZES, name, SIZES)
     mirrors(monkeypatch, site)
     serve_all(site)
-    assert data.main() == 1
+    assert data.fetch_all() == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"fashion_mnist: verified, from {address(site)}"
     assert {path for path in PACKED if (tiny / path).exists()} == set(PACKED)
@@ -735,7 +735,7 @@ def test_the_command_succeeds_where_only_sets_without_a_mirror_are_missing(monke
         return b"", paths[0], f"/somewhere/{paths[0]}"
 
     monkeypatch.setattr(data, "_find", find)
-    assert data.main() == 0
+    assert data.fetch_all() == 0
     assert capsys.readouterr().out.count("verified, from /somewhere") == 5
 
 
@@ -968,3 +968,17 @@ def test_augmentation_follows_its_generator_and_leaves_its_input_alone(augment):
     assert not torch.equal(one, two)
     assert torch.equal(X, pictures(n=40))
     assert one.shape == X.shape
+
+
+def test_the_command_says_what_came_of_each_set(tmp_path):
+    """`python -m d2l_lite`: one entry a set, and failure where a set with a mirror is missing."""
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "D2L_LITE_OFFLINE": "1"}
+    environment.pop("D2L_LITE_DATA", None)
+    command = [sys.executable, "-W", "error", "-m", "d2l_lite"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == ""
+    for name in ("fashion_mnist", "mnist", "cifar10", "timemachine", "tang_quatrains"):
+        assert re.search(rf"^{name}: ", done.stdout, re.M), name
+    assert "cifar10: " in done.stdout
+    assert "is not available. Tried:" in done.stdout
