@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from nbformat import NotebookNode
 
-from tools.gates import output_faults
+from tools.gates import run_faults
 from tools.kernels import CELL_TIMEOUT, PageError, execute, stop_all
 from tools.pages import (
     RECORD,
@@ -74,9 +74,7 @@ def reason_to_run(page: Page, *, force: bool = False) -> str:
             return f"{key} changed"
     if record.get("outputs") != outputs_hash(notebook):
         return "outputs were edited"
-    if any(fault for cell in notebook.cells for fault in output_faults(cell)):
-        return "outputs break a rule"
-    return ""
+    return "outputs break a rule" if any(run_faults(page, notebook)) else ""
 
 
 def with_stored_outputs(page: Page) -> NotebookNode:
@@ -118,11 +116,11 @@ def _run(page: Page, reason: str, plan: Plan) -> str:
     print(f"start   {page.name} ({reason})", flush=True)
     try:
         notebook = execute(page, inputs(page), threads=plan.threads, timeout=plan.timeout)
+        write_notebook(notebook, page.target)
     except Exception as error:
         print(f"failed  {page.name}", flush=True)
         known = isinstance(error, PageError)
         return str(error) if known else f"{page.name}: {type(error).__name__}: {error}"
-    write_notebook(notebook, page.target)
     record = notebook.metadata[RECORD]
     print(
         f"done    {page.name}: {record['seconds']:.1f} s, {record['peak_memory_mb']} MB",

@@ -13,9 +13,10 @@ from tools.pages import RECORD, Page, dumps, inputs, outputs_hash, read_notebook
 MAX_NOTEBOOK_BYTES = 1_000_000
 MAX_IMAGE_BYTES = 120_000
 WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
-#: How `d2l_lite.data` says that a data set could not be had.
-STAND_IN = "could not be had; "
+#: How `d2l_lite.data` says that it had to take something else than a real data set.
+STAND_IN = re.compile(r"d2l_lite: .* stands? in for it")
 _PRIVATE = re.compile(r"(?<![\w.:/])/(?:home|Users|root|tmp)/[\w.-]+")
+_EMBEDDED = re.compile(r"data:image/[\w.+-]+;base64,([A-Za-z0-9+/=]+)")
 _ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]{6,}|\b0x[57][0-9a-fA-F]{9,}")
 _REASONS = {
     "package": "d2l_lite changed since it was run",
@@ -47,19 +48,25 @@ def _content_faults(mime: str, content: Any) -> Iterator[str]:
         yield "stores a widget, which is dead without a kernel: show a kernel-free explorable"
     if mime.startswith("image/"):
         is_text = mime == "image/svg+xml"
-        size = len(content.encode()) if is_text else len(base64.b64decode(content))
+        size = len(content.encode()) if is_text else _bytes_of(content)
         if size > MAX_IMAGE_BYTES:
             yield (
                 f"stores an image of {size / 1000:.0f} kB, more than {MAX_IMAGE_BYTES // 1000} kB: "
                 "draw fewer points, or a smaller figure"
             )
     elif isinstance(content, str):
+        if any(_bytes_of(found) > MAX_IMAGE_BYTES for found in _EMBEDDED.findall(content)):
+            yield f"embeds an image of more than {MAX_IMAGE_BYTES // 1000} kB: make it smaller"
         if found := _ADDRESS.search(content):
             yield f"shows a memory address ({found[0]}): print something that stays the same"
         if found := _PRIVATE.search(content):
             yield f"shows a path of one machine ({found[0]}): print a name below the book's folder"
         if mime == "text/html" and "anim_control" in content:
             yield "stores an animation with its own player: show a kernel-free explorable"
+
+
+def _bytes_of(encoded: str) -> int:
+    return len(base64.b64decode(encoded))
 
 
 def page_faults(page: Page) -> list[str]:
@@ -71,7 +78,7 @@ def page_faults(page: Page) -> list[str]:
         notebook = read_notebook(page.target)
     except ValueError as error:
         return [f"{path}: {str(error).splitlines()[0]}; {page.remedy}"]
-    faults = [*_stale(page, notebook), *_different(page, notebook), *_run_faults(page, notebook)]
+    faults = [*_stale(page, notebook), *_different(page, notebook), *run_faults(page, notebook)]
     size = page.target.stat().st_size
     if size > MAX_NOTEBOOK_BYTES:
         limit = MAX_NOTEBOOK_BYTES // 1000
@@ -116,7 +123,7 @@ def _different(page: Page, notebook: NotebookNode) -> Iterator[str]:
         yield f"its metadata was changed by hand ({', '.join(keys)}); {page.remedy}"
 
 
-def _run_faults(page: Page, notebook: NotebookNode) -> Iterator[str]:
+def run_faults(page: Page, notebook: NotebookNode) -> Iterator[str]:
     """Yield each code cell that did not run in order, or stores what it must not."""
     count = 0
     for number, cell in enumerate(notebook.cells, 1):
@@ -133,11 +140,8 @@ def _run_faults(page: Page, notebook: NotebookNode) -> Iterator[str]:
             yield f"{name}: ran as number {cell.execution_count}, not {count}; {page.remedy}"
         for fault in output_faults(cell):
             yield f"{name}: {fault}, and {page.remedy}"
-        if any(STAND_IN in str(text) for output in cell.outputs for _, text in _contents(output)):
-            yield (
-                f"{name}: ran without the real data; run `make data`, then "
-                f"`python -m tools.notebooks build --force {page.slug}`"
-            )
+        if any(STAND_IN.search(str(text)) for out in cell.outputs for _, text in _contents(out)):
+            yield f"{name}: ran without the real data; run `make data`, and {page.remedy}"
     if page.executed and notebook.metadata.get(RECORD, {}).get("outputs") != outputs_hash(notebook):
         yield f"its outputs are not those of the recorded run; {page.remedy}"
 

@@ -49,7 +49,7 @@ def _peak_bytes():
 
 def _facts():
     torch, numpy = _sys.modules.get("torch"), _sys.modules.get("numpy")
-    cuda = torch is not None and torch.cuda.is_available()
+    cuda = torch is not None and torch.cuda.is_initialized()
     package = _sys.modules.get("d2l_lite")
     return {
         "python": _platform.python_version(),
@@ -128,7 +128,7 @@ def execute(
     Raises:
         PageError: a cell failed, took too long, or left an output that must not be stored.
     """
-    with tempfile.TemporaryDirectory() as settings, tempfile.TemporaryDirectory() as folder:
+    with _folder() as settings, _folder() as folder:
         private = {"transport": "ipc", "ip": f"{settings}/kernel"} if os.name == "posix" else {}
         client = NotebookClient(
             notebook,
@@ -152,6 +152,11 @@ def execute(
         "outputs": outputs_hash(notebook),
     }
     return notebook
+
+
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    """Return a folder for the time of a run; a process left behind may still write into it."""
+    return tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
 
 
 async def _run(client: NotebookClient, page: Page, start: dict[str, Any]) -> dict[str, Any]:

@@ -159,6 +159,12 @@ def test_new_text_and_tags_reach_the_notebook_without_a_run(book, no_kernel):
         ("d2l_lite/data.py", "one = 1", "one = 2", "package changed"),
         ("requirements.txt", "2", "3", "requirements changed"),
         ("chapters/tiny.ipynb", "12.0", "13.0", "outputs were edited"),
+        (
+            "chapters/tiny.ipynb",
+            '"execution_count": 4,',
+            '"execution_count": 9,',
+            "outputs were edited",
+        ),
         ("chapters/tiny.ipynb", '"nbformat": 4', '"nbformat": 3', "unreadable notebook"),
     ],
 )
@@ -166,6 +172,17 @@ def test_what_makes_a_run_necessary(book, path, old, new, reason):
     assert reason_to_run(notebooks.chapter_page(book, "tiny")) == ""
     tiny_book.replace(book / path, old, new)
     assert reason_to_run(notebooks.chapter_page(book, "tiny")) == reason
+
+
+def test_a_covered_up_fault_is_mended_by_the_remedy_that_the_check_names(book):
+    made = tiny_book.read(tiny_book.notebook(book))
+    made.cells[-1].execution_count = None
+    made.metadata["d2l_lite"]["outputs"] = pages.outputs_hash(made)
+    pages.write_notebook(made, tiny_book.notebook(book))
+    (fault,) = notebooks.check(book)
+    assert "was not run; run `python -m tools.notebooks build tiny`" in fault
+    assert notebooks.main(["build", "tiny"], root=book) == 0
+    assert notebooks.check(book) == []
 
 
 # What a run leaves.
