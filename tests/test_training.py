@@ -4,13 +4,16 @@ import copy
 import io
 import itertools
 import math
+import os
 import random
 import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from jupyter_client.manager import KernelManager
 from sklearn.metrics import accuracy_score, log_loss
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
@@ -27,6 +30,7 @@ from d2l_lite.training import (
     seed_everything,
 )
 
+ROOT = Path(__file__).resolve().parent.parent
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 
 
@@ -164,6 +168,9 @@ def test_data_are_moved_once_and_the_callers_batches_stay_as_they_are(monkeypatc
     train(make_net(), data)
     monkeypatch.undo()
     assert sum(moves) == 2
+    source = training._Source(data, "train", torch.device("meta"))
+    assert source.batches.X.is_meta
+    assert source.batches.y.is_meta
     assert data.X is X
     assert data.y is y
 
@@ -237,6 +244,13 @@ def test_evaluation_keeps_no_graph_and_changes_no_weight():
     evaluate(net, (X, y), loss_fn=lambda out, y: seen.append(out) or F.cross_entropy(out, y))
     assert not seen[0].requires_grad
     assert_same_weights(net, before)
+
+
+def test_evaluation_draws_no_random_number():
+    net = make_net()
+    before = torch.get_rng_state()
+    evaluate(net, make_data(), loss_fn=F.cross_entropy)
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_validation_equals_evaluation_after_the_last_epoch():
@@ -603,6 +617,14 @@ def test_the_first_bad_step_is_named(monkeypatch, gap, step, where):
         train(Bomb(step), batches(*make_data()))
 
 
+def test_a_bad_step_of_a_long_epoch_stops_it_midway(monkeypatch):
+    monkeypatch.setattr(training, "_SECONDS_BETWEEN_READS", 0.0)
+    net = Bomb(3)
+    with pytest.raises(FloatingPointError, match="batch 3:"):
+        train(net, Batches(*make_data(), 1))
+    assert net.calls < 10
+
+
 def test_an_exploding_rate_is_stopped():
     X, y = make_data()
     net = nn.Linear(4, 1)
@@ -758,6 +780,54 @@ def test_a_notebook_is_live_where_a_front_end_can_be_asked(monkeypatch, can_ask,
 
     monkeypatch.setitem(sys.modules, "IPython", IPython)
     assert training._is_live() is is_live
+
+
+class Screen:
+    """A kernel's client that runs code and collects what is printed."""
+
+    def __init__(self):
+        self.kernel = KernelManager(kernel_name="python3")
+        self.kernel.start_kernel(env={**os.environ, "PYTHONPATH": str(ROOT)})
+        self.client = self.kernel.blocking_client()
+
+    def __enter__(self):
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=120)
+        return self
+
+    def run(self, code, *, allow_stdin):
+        texts = []
+
+        def collect(message):
+            assert message["msg_type"] != "error", message["content"]
+            texts.append(message["content"].get("text", ""))
+
+        self.client.execute_interactive(
+            code, allow_stdin=allow_stdin, output_hook=collect, timeout=120
+        )
+        return "".join(texts)
+
+    def __exit__(self, *error):
+        self.client.stop_channels()
+        self.kernel.shutdown_kernel(now=True)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_real_kernel_is_live_for_a_front_end_and_plain_when_stored():
+    code = """if True:
+        import torch
+        from d2l_lite.training import fit
+        net = torch.nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+        data = torch.ones(4, 2), torch.ones(4, 1)
+        fit(net, data, loss_fn=torch.nn.MSELoss(), optimizer=optimizer, num_epochs=3)"""
+    with Screen() as screen:
+        stored = screen.run(code, allow_stdin=False)
+        live = screen.run(code, allow_stdin=True)
+    assert "\r" not in stored
+    assert len(stored.splitlines()) == 3
+    assert live.count("\r") == 3
 
 
 def test_early_stopping_says_whose_weights_return(capsys):
