@@ -21,15 +21,15 @@ from d2l_lite.training import accuracy, evaluate, fit, seed_everything
 
 torch.set_num_threads(1)
 folder, rank = sys.argv[1], int(os.environ.get("RANK", "0"))
-X = torch.randn(101, 4, generator=torch.Generator().manual_seed(0))
+X = torch.randn(103, 4, generator=torch.Generator().manual_seed(0))
 y = (X[:, 0] + X[:, 1] ** 2 > 0.5).long()
 
 def run(kind, *, num_epochs=4, resume=False):
     generator = seed_everything(rank)  # the processes disagree, until fit makes them agree
     net = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 2))
-    train = Batches(X, y, 20, generator=generator)  # its last batch holds one example
+    train = Batches(X, y, 17, generator=generator)  # 9 + 8 examples, in the last batch 1 + 0
     if kind == "loader":
-        train = DataLoader(TensorDataset(X, y), 20, shuffle=True)
+        train = DataLoader(TensorDataset(X, y), 17, shuffle=True)
     history = fit(
         net, train, (X, y), loss_fn=F.cross_entropy, num_epochs=num_epochs, clip_norm=1.0,
         optimizer=torch.optim.SGD(net.parameters(), lr=0.5, momentum=0.9),
