@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -414,6 +415,14 @@ def test_an_interrupt_stops_kernels_and_leaves_notebooks_whole(tmp_path):
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
     assert tiny_book.notebook(root, "slow").read_text() == "committed before"
+
+
+def test_a_kernel_that_was_just_starting_runs_no_cell_after_an_interrupt(tmp_path, monkeypatch):
+    monkeypatch.setattr(kernels, "_STOPPED", threading.Event())
+    page = page_of(tmp_path, cell("a = 1"))
+    kernels.stop_all()
+    with pytest.raises(kernels.PageError, match=r"cell 1 .*: interrupted"):
+        kernels.execute(page, inputs(page))
 
 
 # Profiles.
