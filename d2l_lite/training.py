@@ -8,6 +8,7 @@ batch, and together they compute what one process would.
 import atexit
 import contextlib
 import copy
+import functools
 import math
 import os
 import random
@@ -528,8 +529,9 @@ def _random_states(run: _Run) -> list[tuple[Callable[[], Any], Callable[[Any], A
 
     states: list[Any] = [(torch.get_rng_state, torch.set_rng_state)]
     states += [(random.getstate, random.setstate), (numpy_state, np.random.set_state)]
-    if run.train.device.type == "cuda":
-        states.append((torch.cuda.get_rng_state, torch.cuda.set_rng_state))
+    if (gpu := run.train.device).type == "cuda":
+        get = functools.partial(torch.cuda.get_rng_state, gpu)
+        states.append((get, functools.partial(torch.cuda.set_rng_state, device=gpu)))
     loaders = [source.batches for source in (run.train, run.val) if source is not None]
     own = (loader.generator for loader in loaders if getattr(loader, "generator", None))
     return states + [(generator.get_state, generator.set_state) for generator in own]
