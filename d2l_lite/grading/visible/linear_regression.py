@@ -179,7 +179,7 @@ QUESTIONS = (
         name="weighted_least_squares",
         points=2,
         hints={
-            "square": "Multiplying rows and targets by s squares it in the loss. Each s belongs into the normal equations once.",
+            "square": "Multiplying rows and targets by s squares it in the loss. Each s belongs in the normal equations once.",
             "targets": "Both sides of the normal equations come from the same weighted sum, so s appears on both.",
         },
     ),
