@@ -60,7 +60,11 @@ class History:
 
 
 def default_device() -> torch.device:
-    """Return the fastest device here: CUDA (one a process under `torchrun`), MPS, or the CPU."""
+    """Return the fastest device here.
+
+    Returns:
+        CUDA (one device a process under `torchrun`), else MPS, else the CPU.
+    """
     if torch.cuda.is_available():
         return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
@@ -187,7 +191,8 @@ def _check_targets(loss_fn: LossFn, outputs: Any, y: Tensor) -> None:
     """Raise where PyTorch's losses would sum, broadcast, or fail late (on a GPU)."""
     if getattr(loss_fn, "reduction", "mean") != "mean":
         raise ValueError(f"loss_fn must be a mean over the batch, got {loss_fn}")
-    if not loss_fn.__module__.startswith("torch.nn.") or not isinstance(outputs, Tensor):
+    module = getattr(loss_fn, "__module__", None) or ""
+    if not module.startswith("torch.nn.") or not isinstance(outputs, Tensor):
         return
     name = getattr(loss_fn, "__name__", type(loss_fn).__name__).replace("_", "").lower()
     if not y.is_floating_point() and name.startswith(("crossentropy", "nllloss")):
@@ -283,6 +288,19 @@ class _Run:
     best: dict[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._check()
+        device = self.train.device
+        dtype = _PRECISIONS[self.precision]
+        self.autocast = torch.autocast(device.type, dtype) if dtype else contextlib.nullcontext()
+        scaler = getattr(torch.amp, "GradScaler", torch.cuda.amp.GradScaler)  # before 2.3
+        self.scaler: Any = scaler(enabled=self.precision == "fp16")
+        self.model = self.net
+        if self.train.world > 1:
+            places = [device] if device.type == "cuda" else None
+            self.model = nn.parallel.DistributedDataParallel(self.net, device_ids=places)
+
+    def _check(self) -> None:
+        """Raise where options, net, optimizer and data do not fit together."""
         device, half = self.train.device, self.precision == "fp16"
         own = {p for p in self.net.parameters() if p.requires_grad}
         held = {p for group in self.optimizer.param_groups for p in group["params"]}
@@ -301,14 +319,6 @@ class _Run:
         ):
             if not holds:
                 raise ValueError(rule)
-        dtype = _PRECISIONS[self.precision]
-        self.autocast = torch.autocast(device.type, dtype) if dtype else contextlib.nullcontext()
-        scaler = getattr(torch.amp, "GradScaler", torch.cuda.amp.GradScaler)  # before 2.3
-        self.scaler: Any = scaler(enabled=half)
-        self.model = self.net
-        if self.train.world > 1:
-            places = [device] if device.type == "cuda" else None
-            self.model = nn.parallel.DistributedDataParallel(self.net, device_ids=places)
 
     @property
     def stale(self) -> int:
