@@ -3,7 +3,7 @@
 All contenders train the same net on the same 10,000 images. They take turns epoch by epoch, so that
 a busy machine slows all of them alike, and only ratios to the bare loop are compared.
 
-    python -m benchmarks.training_loop [--rounds 15] [--threads 1]
+    python -m benchmarks.training_loop [--rounds 10] [--threads 1]
 """
 
 import argparse
@@ -98,8 +98,8 @@ def bare(net: nn.Module, X: Tensor, y: Tensor) -> Epoch:
 
     def work() -> None:
         for index in torch.randperm(len(X)).split(BATCH_SIZE):
-            loss = F.cross_entropy(net(X[index]), y[index])
             optimizer.zero_grad()
+            loss = F.cross_entropy(net(X[index]), y[index])
             loss.backward()
             optimizer.step()
 
@@ -112,8 +112,8 @@ def over(net: nn.Module, loader: DataLoader) -> Epoch:
 
     def work() -> None:
         for X, y in loader:
-            loss = F.cross_entropy(net(X), y)
             optimizer.zero_grad()
+            loss = F.cross_entropy(net(X), y)
             loss.backward()
             optimizer.step()
 
@@ -128,7 +128,14 @@ class Terminal(io.StringIO):
         return True
 
 
-def ours(net: nn.Module, X: Tensor, y: Tensor, *, stream: type[io.StringIO] | None = None) -> Epoch:
+def ours(
+    net: nn.Module,
+    X: Tensor,
+    y: Tensor,
+    *,
+    stream: type[io.StringIO] | None = None,
+    channels_last: bool = False,
+) -> Epoch:
     """Return `fit`; each epoch is a call of its own, so its set-up and checks are counted."""
     optimizer, data = sgd(net), Batches(X, y, BATCH_SIZE)
     shown = contextlib.nullcontext() if stream is None else contextlib.redirect_stdout(stream())
@@ -142,6 +149,7 @@ def ours(net: nn.Module, X: Tensor, y: Tensor, *, stream: type[io.StringIO] | No
                 optimizer=optimizer,
                 num_epochs=1,
                 progress=stream is not None,
+                channels_last=channels_last,
             )
 
     return timed(work)
@@ -207,6 +215,8 @@ def contenders(make: Callable[[], nn.Module]) -> dict[str, Epoch]:
         "`fit`": ours(net(), X, y),
         "`fit`, progress on a terminal": ours(net(), X, y, stream=Terminal),
     }
+    if isinstance(first[0], nn.Conv2d):
+        found["`fit`, `channels_last`"] = ours(net(), X, y, channels_last=True)
     for workers in (0, NUM_WORKERS):
         for kind, data in (("of tensors", tensors), (PER_SAMPLE, pictures)):
             name = f"`DataLoader` {kind}, {workers} workers"
@@ -229,7 +239,8 @@ def measure(found: dict[str, Epoch], num_rounds: int) -> dict[str, list[Seconds]
     times: dict[str, list[Seconds]] = {name: [] for name in found}
     for epoch in found.values():
         epoch()
-    close, others = list(found)[:3], list(found)[3:]
+    close = [name for name in found if name.startswith(("bare", "`fit`"))]
+    others = [name for name in found if name not in close]
     for number in range(num_rounds):
         for turn in range(NUM_TURNS):
             for name in close if turn % 2 else reversed(close):
@@ -278,13 +289,13 @@ def conditions(load: float, num_rounds: int) -> str:
         f"{machine}; PyTorch on {torch.get_num_threads()} thread(s).",
         f"{', '.join(versions)}.",
         f"{NUM_EXAMPLES:,} random images 28×28, batches of {BATCH_SIZE}, SGD with momentum, fp32.",
-        f"{num_rounds} rounds after one epoch to warm up; in each, the first three loops take "
+        f"{num_rounds} rounds after one epoch to warm up; in each, the bare loop and `fit` take "
         f"{NUM_TURNS} turns and the others one.",
         "An epoch of `fit` is a call of its own, set-up included. Lightning's is the second of "
         "two, set-up left out.",
         "Transforms per sample: image object → array → float tensor → normalized, one by one.",
-        "Clock ratios are those of whatever else the machine did; CPU time is of the process "
-        "itself, so workers are left out there.",
+        "The clock also counts what else the machine did. CPU time does not; it is of the process "
+        "itself, so that of workers is not known.",
     ]
     return "\n".join(f"- {line}" for line in lines)
 
@@ -299,11 +310,11 @@ def verdict(tables: dict[str, dict[str, list[Seconds]]]) -> str:
         goal = f"CPU time of `fit` within {MAX_RATIO_TO_BARE} of the bare loop's"
         lines.append(f"- {net}: {goal}: {met} ({cpu:.3f}; by the clock {clock:.3f}).")
     middle = medians(tables["MLP"])
-    ratios = [c / middle["`fit`"][0] for name, (c, _) in middle.items() if PER_SAMPLE in name]
-    met = "met" if min(ratios) >= MIN_RATIO_OF_PIPELINES else "NOT met"
-    goal = f"`fit` at least {MIN_RATIO_OF_PIPELINES:g} times as fast as transforms per sample"
-    found = f"{ratios[0]:.1f} with 0 workers, {ratios[1]:.1f} with {NUM_WORKERS}"
-    lines.append(f"- MLP: {goal}: {met} ({found}).")
+    ours, (pipeline, *_) = middle["`fit`"], [t for n, t in middle.items() if PER_SAMPLE in n]
+    clock, cpu = (a / b for a, b in zip(pipeline, ours, strict=True))
+    met = "met" if cpu >= MIN_RATIO_OF_PIPELINES else "NOT met"
+    goal = f"CPU time of transforms per sample at least {MIN_RATIO_OF_PIPELINES:g} times `fit`'s"
+    lines.append(f"- MLP: {goal}: {met} ({cpu:.2f} with 0 workers; by the clock {clock:.2f}).")
     return "\n".join(lines)
 
 
