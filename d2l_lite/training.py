@@ -171,7 +171,7 @@ def _forward(
     try:
         outputs = model(X)
         if not source.is_checked:
-            _check_targets(loss_fn, outputs, getattr(source.batches, "y", y))
+            _check_targets(loss_fn, outputs, y, labels=getattr(source.batches, "y", y))
         loss = loss_fn(outputs, y)
         if not source.is_checked and (not isinstance(loss, Tensor) or loss.ndim):
             raise ValueError(f"loss_fn must return one number (0-d), got {_describe(loss)}")
@@ -187,7 +187,7 @@ def _forward(
         raise ValueError(f"{where}: {fault}") from error
 
 
-def _check_targets(loss_fn: LossFn, outputs: Any, y: Tensor) -> None:
+def _check_targets(loss_fn: LossFn, outputs: Any, y: Tensor, *, labels: Tensor) -> None:
     """Raise where PyTorch's losses would sum, broadcast, or fail late (on a GPU)."""
     if getattr(loss_fn, "reduction", "mean") != "mean":
         raise ValueError(f"loss_fn must be a mean over the batch, got {loss_fn}")
@@ -196,7 +196,7 @@ def _check_targets(loss_fn: LossFn, outputs: Any, y: Tensor) -> None:
         return
     name = getattr(loss_fn, "__name__", type(loss_fn).__name__).replace("_", "").lower()
     if not y.is_floating_point() and name.startswith(("crossentropy", "nllloss")):
-        labels = y[y != getattr(loss_fn, "ignore_index", -100)]
+        labels = labels[labels != getattr(loss_fn, "ignore_index", -100)]
         low, high = (int(end) for end in labels.aminmax()) if len(labels) else (0, 0)
         if outputs.ndim > 1 and (low < 0 or high >= outputs.shape[1]):
             rule = f"labels must be in [0, {outputs.shape[1]}), one for each output of net"
@@ -314,7 +314,10 @@ class _Run:
             (self.patience != 0, "patience must be at least 1, got 0"),
             (self.path or not self.resume, "resume needs checkpoint, got None"),
             (scheduled is self.optimizer, "schedule must be built on optimizer, got another's"),
-            (self.precision in _PRECISIONS, f"precision must be one of {[*_PRECISIONS]}"),
+            (
+                self.precision in _PRECISIONS,
+                f"precision must be in {[*_PRECISIONS]}, got {self.precision}",
+            ),
             (device.type == "cuda" or not half, f"fp16 needs CUDA, got {device}; try bf16"),
         ):
             if not holds:

@@ -703,7 +703,7 @@ def test_what_is_no_data_is_named(role, data):
         ({"patience": 2}, "metrics and patience need val"),
         ({"val": (X0, Y0), "patience": 0}, "patience must be at least 1"),
         ({"resume": True}, "resume needs checkpoint"),
-        ({"precision": "fp8"}, "precision must be one of .*bf16.*"),
+        ({"precision": "fp8"}, r"precision must be in .*bf16.*, got fp8"),
         ({"precision": "fp16"}, "fp16 needs CUDA, got cpu; try bf16"),
         ({"optimizer": sgd(make_net())}, "optimizer must hold parameters of net"),
         ({"schedule": torch.optim.lr_scheduler.StepLR(sgd(make_net()), 1)},
