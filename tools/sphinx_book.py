@@ -66,9 +66,9 @@ def facts(notebook: dict[str, Any]) -> str:
 
 
 def add_facts(app: Sphinx, doctree: nodes.document) -> None:
-    """Put the facts of an executed notebook below its title."""
+    """Put the facts of a chapter below its title (an exercise takes as long as it takes)."""
     path = Path(app.env.doc2path(app.env.docname))
-    if path.suffix != ".ipynb":
+    if path.suffix != ".ipynb" or path.parent.name != "chapters":
         return
     title = next(iter(doctree.findall(nodes.title)), None)
     if title is not None:
