@@ -571,4 +571,3 @@ def fetch_all() -> int:
             print(f"{name}: {error}", flush=True)
             status |= f"mirrors of text/{name}.txt: none" not in str(error)
     return status
-
