@@ -1,6 +1,7 @@
 """What holds for every test: one thread a process, no window, and no connection to the outside."""
 
 import os
+import shutil
 import socket
 
 import pytest
@@ -31,3 +32,20 @@ def _loopback_only(monkeypatch):
         return connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """The tiny book, run once."""
+    from tests.tools import tiny_book
+    from tools import notebooks
+
+    root = tiny_book.make(tmp_path_factory.mktemp("built"))
+    assert notebooks.build(root) == []
+    return root
+
+
+@pytest.fixture
+def book(built, tmp_path):
+    """A copy of the tiny book, to be spoiled."""
+    return shutil.copytree(built, tmp_path / "book")

@@ -17,20 +17,6 @@ SOURCE = "chapters/source/tiny.md"
 NOTEBOOK = "chapters/tiny.ipynb"
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    """The tiny book, run once."""
-    root = tiny_book.make(tmp_path_factory.mktemp("built"))
-    assert notebooks.build(root) == []
-    return root
-
-
-@pytest.fixture
-def book(built, tmp_path):
-    """A copy of the tiny book, to be spoiled."""
-    return shutil.copytree(built, tmp_path / "book")
-
-
 def test_a_book_in_order_has_no_fault(book):
     assert notebooks.check(book) == []
 

@@ -107,6 +107,8 @@ def _different(page: Page, notebook: NotebookNode) -> Iterator[str]:
     expected = inputs(page)
     if page.executed and notebook.metadata.get(RECORD, {}).get("source") != page.hashes()["source"]:
         return
+    # A page that is not run records no hash of its source, so either of the two may have changed.
+    fault = "was changed by hand" if page.executed else "is not what the source gives"
     if len(notebook.cells) != len(expected.cells):
         yield f"has {len(notebook.cells)} cells, not {len(expected.cells)}; {page.remedy}"
     for number, (one, two) in enumerate(zip(notebook.cells, expected.cells, strict=False), 1):
@@ -114,7 +116,7 @@ def _different(page: Page, notebook: NotebookNode) -> Iterator[str]:
             if one.get(key) != two[key]:
                 title = page.cells[number - 1].title
                 yield (
-                    f"cell {number} (`{title}`): its {key} was changed by hand; edit "
+                    f"cell {number} (`{title}`): its {key} {fault}; edit "
                     f"{page.source.name} instead, and {page.remedy}"
                 )
     metadata = {key: value for key, value in notebook.metadata.items() if key != RECORD}

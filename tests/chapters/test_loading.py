@@ -1,18 +1,11 @@
 import pytest
 
 from tests.chapters import loading
+from tests.tools.tiny_book import HEADER
 
-SOURCE = """---
-jupytext:
-  text_representation:
-    extension: .md
-    format_name: myst
-kernelspec:
-  display_name: Python 3
-  language: python
-  name: python3
----
-
+SOURCE = (
+    HEADER
+    + """
 # Title
 
 ```{code-cell} ipython3
@@ -36,6 +29,7 @@ def root(x):
     return math.sqrt(twice(x))
 ```
 """
+)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -21,20 +20,6 @@ from tools.kernels import environment, normalized
 from tools.pages import SourceError, inputs, package_hash, read_source
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    """The tiny book, run once."""
-    root = tiny_book.make(tmp_path_factory.mktemp("built"))
-    assert notebooks.build(root) == []
-    return root
-
-
-@pytest.fixture
-def book(built, tmp_path):
-    """A copy of the tiny book, to be spoiled."""
-    return shutil.copytree(built, tmp_path / "book")
 
 
 @pytest.fixture
