@@ -74,8 +74,12 @@ def _unpack_mathjax(npm: str) -> str:
     return ""
 
 
-def build(root: Path = ROOT) -> int:
+def build(root: Path = ROOT, output: Path | None = None) -> int:
     """Build the book below `root` and return Jupyter Book's exit status (0 is success).
+
+    Args:
+        root: the top folder of the book.
+        output: folder in which `_build/html` is made, `root` by default.
 
     Every page is built anew: a page taken from the last build would keep its warnings to itself,
     and a changed style sheet would not be copied. Jupyter Book is started by its script, since its
@@ -84,12 +88,14 @@ def build(root: Path = ROOT) -> int:
     EXTRA.mkdir(parents=True, exist_ok=True)
     vendor_mathjax()
     jupyter_book = Path(sys.executable).with_name("jupyter-book")
-    command = [str(jupyter_book), "build", str(root), "--all", "-W", "-n", "--keep-going", "-q"]
+    output = (output or root).resolve()
+    command = [str(jupyter_book), "build", str(root), "--path-output", str(output)]
+    command += ["--all", "-W", "-n", "--keep-going", "-q"]
     status = subprocess.run(command, cwd=root).returncode
     if status:
         print("The book was not built: see the warnings above. Each of them is an error here.")
     else:
-        print(f"The book is at {(root / '_build' / 'html' / 'index.html').as_uri()}")
+        print(f"The book is at {(output / '_build' / 'html' / 'index.html').as_uri()}")
     return status
 
 
@@ -109,12 +115,13 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m tools.book", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("build", help="build the HTML from the committed notebooks")
+    builder = commands.add_parser("build", help="build the HTML from the committed notebooks")
+    builder.add_argument("--output", type=Path, help="where to make _build/html (default: here)")
     server = commands.add_parser("serve", help="serve the built book on loopback")
     server.add_argument("--port", type=int, default=8000, help="port (0 takes any free one)")
     options = parser.parse_args(arguments)
     if options.command == "build":
-        return build()
+        return build(output=options.output)
     return serve(options.port)
 
 

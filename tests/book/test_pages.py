@@ -1,7 +1,6 @@
 """The built pages: `make book` comes first, and `make test` sees to it."""
 
 import re
-import shutil
 import subprocess
 from functools import cache
 from html.parser import HTMLParser
@@ -9,12 +8,10 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
-HTML = ROOT / "_build" / "html"
+from tests.book.built import CHROMIUM, HTML, documents, pages
+
 VENDORED = (HTML / "vendor" / "mathjax" / "VERSION").is_file()
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 #: Attributes that make a browser fetch something when a page is opened.
 FETCHED = {
     ("script", "src"),
@@ -53,10 +50,6 @@ def parsed(path: Path) -> Page:
     return Page(path.read_text(encoding="utf-8"))
 
 
-def pages() -> list[Path]:
-    return sorted(p for p in HTML.rglob("*.html") if "_static" not in p.parts)
-
-
 def broken_links(path: Path, root: Path) -> list[str]:
     """Return the links and resources of a page whose file or anchor does not exist."""
     faults = []
@@ -76,21 +69,6 @@ def broken_links(path: Path, root: Path) -> list[str]:
 
 def external(path: Path) -> list[str]:
     return [url for url in parsed(path).fetched if urlsplit(url).netloc]
-
-
-def documents() -> list[str]:
-    """Return the documents that the table of contents names."""
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-
-    def files(node):
-        if isinstance(node, dict):
-            yield from ([node["file"]] if "file" in node else [])
-            node = list(node.values())
-        if isinstance(node, list):
-            for child in node:
-                yield from files(child)
-
-    return [toc["root"], *files(toc)]
 
 
 def test_the_book_was_built():
