@@ -1,7 +1,6 @@
 """Explorables: figures with sliders that work in the built page, with no kernel."""
 
 import base64
-import hashlib
 import html
 import importlib
 import io
@@ -11,11 +10,11 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import resources
-from string import Template
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from d2l_lite.embedding import FOLDER, embed
 from d2l_lite.plotting import plot_curves, series_points
 
 if TYPE_CHECKING:
@@ -24,24 +23,9 @@ if TYPE_CHECKING:
 _MAX_STORED_BYTES = 100_000
 _MAX_SETTINGS = 400
 _MAX_STEPS = 1000
-_SCENES = "d2l_lite.scenes"
-# Controls are made by the script, so that where no script runs nothing looks alive.
-_PAGE = Template("""\
-<div class="d2l-explorable" id="d2l-$id" role="group" aria-label="$label">
-<style>
-$style
-</style>
-<p class="d2l-dead">$label: this figure moves where scripts run, in the book's pages and in a \
-trusted notebook.</p>
-<script>
-(function (module) {
-"use strict";
-$code
-const spec = $spec;
-core.mount("d2l-$id", $scene, spec);
-})();
-</script>
-</div>""")
+_STILL = """\
+<p class="d2l-dead">{}: this figure moves where scripts run, in the book's pages and in a \
+trusted notebook.</p>"""
 
 
 @dataclass(frozen=True)
@@ -243,13 +227,6 @@ def _png(draw: Callable[["Figure"], None], width: float = 4.8) -> bytes:
     return small.getvalue()
 
 
-def _read(*names: str) -> str:
-    """Return files of the browser side without indentation and comment lines."""
-    texts = [resources.files(_SCENES).joinpath(name).read_text(encoding="utf-8") for name in names]
-    lines = (line.strip() for text in texts for line in text.splitlines())
-    return "\n".join(line for line in lines if line and not line.startswith(("//", "/*")))
-
-
 @dataclass(frozen=True, repr=False)
 class Explorable:
     """A figure with controls; a notebook shows it as HTML, elsewhere as a picture."""
@@ -268,16 +245,12 @@ class Explorable:
 
 def _explorable(spec: dict[str, Any], png: bytes, scene: str | None = None) -> Explorable:
     """Return the explorable, or raise an error if a notebook should not hold that much."""
-    text = json.dumps(spec, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    parts = {
-        "id": hashlib.sha256(f"{scene} {text}".encode()).hexdigest()[:12],
-        "label": html.escape(spec["label"]),
-        "style": _read("core.css"),
-        "code": _read("core.js", *([f"{scene}.js"] if scene else [])),
-        "spec": text.replace("<", "\\u003c"),
-        "scene": scene or "core.frames(spec)",
-    }
-    made = Explorable(spec["label"], _PAGE.substitute(parts), png)
+    files = ("core.css", "page.js", "core.js", *([f"{scene}.js"] if scene else []))
+    call = f'core.mount("ID", {scene or "core.frames(spec)"}, spec);'
+    still = _STILL.format(html.escape(spec["label"]))
+    made = Explorable(
+        spec["label"], embed("explorable", spec, files=files, call=call, still=still), png
+    )
     size = sum(len(part.encode()) for part in made._repr_mimebundle_().values())
     if size > _MAX_STORED_BYTES:
         rule = f"must store at most {_MAX_STORED_BYTES // 1000} kB, got {size / 1000:.0f} kB"
@@ -325,11 +298,11 @@ def _plain(name: str, value: Any) -> Any:
 
 def _explore_scene(scene: str, spec: dict[str, Any], given: dict[str, Any]) -> Explorable:
     """Return the explorable of a scene: its own controls, with the values that the caller gave."""
-    files = (path.name for path in resources.files(_SCENES).iterdir())
-    known = sorted(name[:-3] for name in files if name.endswith(".js") and name != "core.js")
+    files = (path.name for path in resources.files(FOLDER).iterdir())
+    known = sorted(name[:-3] for name in files if name.endswith(".py") and name != "__init__.py")
     if scene not in known:
         raise ValueError(f"scene must be one of {', '.join(known)}, got {scene!r}")
-    part = importlib.import_module(f"{_SCENES}.{scene}")
+    part = importlib.import_module(f"{FOLDER}.{scene}")
     data = _plain("data", spec["data"] or {})
     part.check(data)
     choices = {name: Choice(**options) for name, options in part.controls(data).items()}

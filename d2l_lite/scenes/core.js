@@ -7,6 +7,7 @@
 //   limits(values, data)            optional: {name: number of values allowed now} for sliders that others bound
 const core = (() => {
   "use strict";
+  const { keepKeys, make } = page;
   const LIGHT = ["#0072B2", "#D55E00", "#009E73", "#B0568A", "#000000"];
   const DARK = ["#56B4E9", "#F28E4B", "#2FC79A", "#E0A3C6", "#FFFFFF"];
   const DASHES = [[], [8, 4], [8, 3, 2, 3], [2, 3], [8, 3, 2, 3, 2, 3]];
@@ -262,15 +263,6 @@ const core = (() => {
     };
   };
 
-  const make = (tag, parent, properties = {}) =>
-    Object.assign(parent.appendChild(document.createElement(tag)), properties);
-
-  // Keys that a host takes for its own shortcuts (arrows in JupyterLab) stay with the control.
-  const keepKeys = (element) => {
-    element.setAttribute("data-lm-suppress-shortcuts", "true");
-    return element;
-  };
-
   // A native control over the indices of its values: a slider for numbers, a menu otherwise.
   const addControl = (bar, control) => {
     const label = make("label", bar);
@@ -393,15 +385,7 @@ const core = (() => {
     stop();
   };
 
-  // Binds every copy of an explorable; some hosts run the script before its element is in the page.
-  const mount = (id, scene, spec, tries = 100) => {
-    const roots = document.querySelectorAll(`[id="${id}"]:not([data-ready])`);
-    if (!roots.length && tries) setTimeout(() => mount(id, scene, spec, tries - 1), 50);
-    roots.forEach((root) => {
-      root.dataset.ready = "";
-      bind(root, scene, spec);
-    });
-  };
+  const mount = (id, scene, spec) => page.mount(id, (root) => bind(root, scene, spec));
 
   return { axes, clipped, cross, disk, frames, legend, linearTicks, logTicks, mount, number, polyline, scale };
 })();

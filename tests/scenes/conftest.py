@@ -36,6 +36,7 @@ def node():
 
     def run(script, scene="core", **given):
         source = (
+            f"globalThis.page = require({json.dumps(str(folder / 'page.js'))});\n"
             f"globalThis.core = require({json.dumps(str(folder / 'core.js'))});\n"
             f"const scene = require({json.dumps(str(folder / f'{scene}.js'))});\n"
             f"const given = {json.dumps(given)};\n{RECORDER}\n"
