@@ -5,6 +5,8 @@
 //   describe(values, data)          returns the text that says what the picture shows
 //   height(width)                   returns the height of the canvas in CSS pixels
 //   limits(values, data)            optional: {name: number of values allowed now} for sliders that others bound
+//   drag([x, y], values, data, theme)  optional: {name: number wanted} for a pointer at these CSS pixels, null where
+//                                   nothing can be dragged; each number goes to the nearest value of its control
 const core = (() => {
   "use strict";
   const { keepKeys, make } = page;
@@ -306,19 +308,18 @@ const core = (() => {
     if (spec.caption) make("p", root, { className: "d2l-caption", textContent: spec.caption });
     const ctx = canvas.getContext("2d");
     let values;
-    let lastWidth;
+    let theme;
 
     const paint = () => {
       const width = root.clientWidth;
       if (!width) return; // hidden now; the observer calls again
       const height = scene.height(width);
       const zoom = window.devicePixelRatio || 1;
-      if (width !== lastWidth) text.style.minHeight = "";
-      lastWidth = width;
+      if (!theme || width !== theme.width) text.style.minHeight = "";
       canvas.width = Math.round(width * zoom);
       canvas.height = Math.round(height * zoom);
       canvas.style.height = `${height}px`;
-      const theme = themeOf(root, width, height);
+      theme = themeOf(root, width, height);
       root.style.colorScheme = theme.dark ? "dark" : "light";
       ctx.setTransform(zoom, 0, 0, zoom, 0, 0);
       scene.draw(ctx, values, spec.data, theme);
@@ -332,20 +333,76 @@ const core = (() => {
       text.style.minHeight = `${text.offsetHeight}px`; // what stands below does not jump back and forth
     };
 
+    const put = (places) => {
+      for (let pass = 0; pass < (scene.limits ? 2 : 1); pass++) { // the second sets what a bound held back
+        inputs.forEach((input, i) => { if (places[i] !== undefined) input.value = places[i]; });
+        update();
+      }
+    };
+
     inputs.forEach((input) => input.addEventListener("input", update));
-    const clock = inputs[spec.controls.findIndex((control) => control.play)];
-    if (clock) {
-      const reset = () => {
-        for (let pass = 0; pass < 2; pass++) { // the second sets what a bound held back in the first
-          inputs.forEach((input, i) => { input.value = spec.controls[i].start; });
-          update();
-        }
-      };
-      addPlayer(make("span", bar, { className: "d2l-player" }), clock, text, update, reset);
-    }
     update();
+    const clock = inputs[spec.controls.findIndex((control) => control.play)];
+    let stop = () => {};
+    if (clock) {
+      const reset = () => put(spec.controls.map((control) => control.start));
+      stop = addPlayer(make("span", bar, { className: "d2l-player" }), clock, text, update, reset);
+    }
+    if (scene.drag) {
+      addDrag(canvas, text, {
+        find: (point) => theme && scene.drag(point, values, spec.data, theme),
+        move: (found) => put(spec.controls.map(({ name, values: all }) => nearest(all, found[name]))),
+        grab: () => {
+          stop();
+          return inputs.map((input) => input.value);
+        },
+        put,
+      });
+    }
     new ResizeObserver(paint).observe(root);
     root.addEventListener("transitionend", paint); // the style sheet makes a change of color a transition
+  };
+
+  // While the picture moves by itself or under a hand nothing is read aloud; the text where it ends is.
+  const hush = (text) => text.setAttribute("aria-live", "off");
+  const say = (text) => {
+    if (text.getAttribute("aria-live") === "polite") return;
+    text.setAttribute("aria-live", "polite");
+    text.textContent = text.textContent; // a live region speaks when it changes
+  };
+
+  // The place of the value nearest to the one wanted; undefined where none is.
+  const nearest = (values, wanted) => {
+    if (values.includes(wanted)) return values.indexOf(wanted);
+    const distances = values.map((value) => Math.abs(value - wanted));
+    return Number.isFinite(wanted) ? distances.indexOf(Math.min(...distances)) : undefined;
+  };
+
+  // A pointer on the canvas moves what the scene lets it move. The page must stay scrollable under a finger that
+  // starts on a tall canvas, so an upward or downward swipe scrolls (touch-action: pan-y), and what its touch moved
+  // goes back; a swipe to the side drags, then in any direction, and a tap puts.
+  const addDrag = (canvas, text, { find, move, grab, put }) => {
+    let before = null;
+    canvas.classList.add("d2l-drag");
+    const follow = (event) => {
+      const found = find([event.offsetX, event.offsetY]);
+      if (found && event.type === "pointerdown" && event.isPrimary && event.button === 0) {
+        before = grab();
+        canvas.setPointerCapture(event.pointerId);
+        hush(text);
+      }
+      if (found && before && event.isPrimary) move(found);
+      canvas.style.cursor = before ? "grabbing" : found ? "grab" : "";
+    };
+    const end = (event) => {
+      if (!before || !event.isPrimary) return;
+      if (event.type === "pointercancel") put(before);
+      before = null;
+      canvas.style.cursor = "";
+      say(text);
+    };
+    ["pointerdown", "pointermove"].forEach((type) => canvas.addEventListener(type, follow));
+    ["pointerup", "pointercancel", "lostpointercapture"].forEach((type) => canvas.addEventListener(type, end));
   };
 
   // Play runs the clock to its end, from its start if it stands there; with reduced motion a press is one step.
@@ -358,7 +415,7 @@ const core = (() => {
     const stop = () => {
       clearInterval(timer);
       timer = null;
-      text.setAttribute("aria-live", "polite");
+      say(text);
       play.textContent = still.matches ? "Step" : "Play";
     };
     const step = () => {
@@ -371,7 +428,7 @@ const core = (() => {
       stop();
       if (runs) return;
       if (!still.matches) {
-        text.setAttribute("aria-live", "off"); // one message at the end, not one a step
+        hush(text);
         play.textContent = "Pause";
         timer = setInterval(step, Math.max(60, Math.min(500, 5000 / Number(clock.max))));
       }
@@ -383,10 +440,11 @@ const core = (() => {
     });
     still.addEventListener("change", stop);
     stop();
+    return stop;
   };
 
   const mount = (id, scene, spec) => page.mount(id, (root) => bind(root, scene, spec));
 
-  return { axes, clipped, cross, disk, frames, legend, linearTicks, logTicks, mount, number, polyline, scale };
+  return { axes, clipped, cross, disk, frames, legend, linearTicks, logTicks, mount, nearest, number, polyline, scale };
 })();
 if (typeof module !== "undefined") module.exports = core;

@@ -51,3 +51,45 @@ def node():
         return json.loads(ran.stdout)
 
     return run
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """Return a browser that Playwright drives; it ends with the module, and its event loop too."""
+    program = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
+    if program is None:
+        pytest.skip("chromium is not installed: explorables are not driven")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    flags = ["--no-sandbox", "--disable-gpu"]
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=flags)
+        yield browser
+        browser.close()
+
+
+PAGE = """<!doctype html><html lang="en"><meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<style>body {{ margin: 16px; background: #fff; color: #222; font-family: sans-serif }}
+html[data-theme=dark] body {{ background: #14181e; color: #ced6dd }}
+</style><body>{}</body></html>"""
+
+
+@pytest.fixture
+def open_page(chromium):
+    """Return a function that shows HTML parts in a new page, whose errors fail the test."""
+    contexts, faults = [], []
+
+    def show(*parts, width=720, height=900, **options):
+        context = chromium.new_context(viewport={"width": width, "height": height}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda line: line.type == "error" and faults.append(line.text))
+        page.on("request", lambda request: faults.append(request.url))
+        page.set_content(PAGE.format("\n".join(parts)))
+        return page
+
+    yield show
+    for context in contexts:
+        context.close()
+    assert faults == []
