@@ -19,6 +19,7 @@ from typing import Any
 from d2l_lite.grading.cases import ExerciseSet, Question
 from d2l_lite.grading.running import QuestionResult, run_question
 from tools.building import Plan, build_pages
+from tools.dependencies import package_hash
 from tools.exercise_source import (
     ExerciseSource,
     SourceCell,
@@ -35,7 +36,6 @@ from tools.pages import (
     Cell,
     Page,
     SourceError,
-    package_hash,
     requirements_hash,
     setup_cell,
 )
@@ -102,7 +102,8 @@ def pages(root: Path, source: ExerciseSource) -> list[Page]:
     setup = setup_cell(address(root))
     student = (setup, *page_cells(source, solved=False))
     solution = (setup, *page_cells(source, solved=True))
-    hashes = (package_hash(root, exercise=source.slug), requirements_hash(root))
+    code = [cell.source for cell in solution[1:] if cell.kind == "code"]
+    hashes = (package_hash(root, code, exercise=source.slug), requirements_hash(root))
     return [
         Page(root, f"exercises/{source.slug}", source.path, student, executed=False),
         Page(root, f"exercises/solutions/{source.slug}", source.path, solution, *hashes),

@@ -12,10 +12,11 @@ from pathlib import Path
 from types import ModuleType
 
 from tools.building import Plan, build_pages
+from tools.dependencies import package_hash
 from tools.exercise_source import slugs as exercise_slugs
 from tools.gates import orphans, page_faults
 from tools.kernels import CELL_TIMEOUT
-from tools.pages import Page, SourceError, package_hash, read_source, requirements_hash, setup_cell
+from tools.pages import Page, SourceError, read_source, requirements_hash, setup_cell
 from tools.profiles import ProfileError, profile_faults, profile_pages, read_profiles
 from tools.repository import ROOT, address
 
@@ -28,12 +29,13 @@ def chapter_slugs(root: Path) -> list[str]:
 def chapter_page(root: Path, slug: str) -> Page:
     """Return the page of a chapter; raise `SourceError` if its source cannot be read."""
     source = root / "chapters" / "source" / f"{slug}.md"
+    cells = read_source(source)
     return Page(
         root=root,
         name=f"chapters/{slug}",
         source=source,
-        cells=(setup_cell(address(root)), *read_source(source)),
-        package=package_hash(root),
+        cells=(setup_cell(address(root)), *cells),
+        package=package_hash(root, (cell.source for cell in cells if cell.kind == "code")),
         requirements=requirements_hash(root),
     )
 

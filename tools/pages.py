@@ -9,7 +9,7 @@ import json
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -239,44 +239,8 @@ def outputs_hash(notebook: NotebookNode) -> str:
 
 def requirements_hash(root: Path) -> str:
     """Return the hash of the pinned environment."""
-    return _hash_of([root / "requirements.txt"], root)
-
-
-def package_hash(root: Path, *, exercise: str | None = None) -> str:
-    """Return the hash of the package's files that a notebook's outputs depend on.
-
-    Args:
-        root: the top folder of the book.
-        exercise: None for a chapter, which the grader cannot change; the slug of an exercise set,
-            which depends on the grader and on its own visible cases.
-    """
-    return _hash_of(
-        (path for path in _files(root / "d2l_lite") if _counts(path.relative_to(root), exercise)),
-        root,
-    )
-
-
-def _files(folder: Path) -> list[Path]:
-    found = sorted(path for path in folder.rglob("*") if path.is_file())
-    return [path for path in found if "__pycache__" not in path.parts and path.name[0] != "."]
-
-
-def _counts(path: Path, exercise: str | None) -> bool:
-    inside = path.parts[1:]
-    if inside[0] != "grading":
-        return True
-    if exercise is None:
-        return False
-    return inside[1] != "visible" or path.stem in ("__init__", exercise)
-
-
-def _hash_of(paths: Iterable[Path], root: Path) -> str:
-    digests = {
-        path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in paths
-        if path.is_file()
-    }
-    return digest(digests)
+    path = root / "requirements.txt"
+    return digest(path.read_text(encoding="utf-8") if path.is_file() else "")
 
 
 def dumps(notebook: NotebookNode) -> str:

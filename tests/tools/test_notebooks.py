@@ -17,7 +17,7 @@ from tests.tools.tiny_book import CHAPTER, HEADER, cell
 from tools import building, kernels, notebooks, pages, profiles
 from tools.building import Plan, build_pages, reason_to_run
 from tools.kernels import environment, normalized
-from tools.pages import SourceError, inputs, package_hash, read_source
+from tools.pages import SourceError, inputs, read_source
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -102,21 +102,7 @@ def test_equal_cells_and_equal_pages_have_ids_of_their_own(tmp_path):
     assert len(ids) == len(set(ids)) == 8
 
 
-# What a notebook depends on.
-
-
-def test_a_chapter_depends_on_the_package_without_the_grader(tmp_path):
-    root = tiny_book.make(tmp_path)
-    chapter, exercise = package_hash(root), package_hash(root, exercise="tiny")
-    (root / "d2l_lite" / "__pycache__").mkdir()
-    (root / "d2l_lite" / "__pycache__" / "data.pyc").write_bytes(b"1")
-    (root / "d2l_lite/grading/visible/other.py").write_text("")
-    assert (chapter, exercise) == (package_hash(root), package_hash(root, exercise="tiny"))
-    (root / "d2l_lite/grading/visible/tiny.py").write_text("changed = 1")
-    assert chapter == package_hash(root)
-    assert exercise != package_hash(root, exercise="tiny")
-    (root / "d2l_lite/data.py").write_text("changed = 1")
-    assert chapter != package_hash(root)
+# What is run again.
 
 
 def test_nothing_is_run_again_when_nothing_changed(book, no_kernel, capsys):

@@ -62,6 +62,8 @@ print(root(16) * count)
 import time
 
 time.sleep(0.2)
+if count < 0:
+    import d2l_lite.data
 root(9)
 ```
 """
