@@ -1,0 +1,84 @@
+"""One browser for each module, the built book by its two addresses, and a picture of a failure."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.book.built import HTML, ROOT
+from tests.browser import launched, served
+
+#: Where the tables and the pictures of failures go.
+REPORTS = ROOT / "build"
+SCREENSHOTS = REPORTS / "screenshots"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if not (HTML / "index.html").is_file():
+        pytest.fail("the book is not built: run `make book` first")
+    with launched() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def site():
+    """The built book over HTTP on loopback."""
+    with served(HTML) as address:
+        yield address
+
+
+@pytest.fixture(scope="module", params=["file", "http"])
+def home(request):
+    """The address of the book's top folder, once from disk and once from a server."""
+    return HTML.as_uri() if request.param == "file" else request.getfixturevalue("site")
+
+
+@pytest.fixture
+def context(browser):
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(10_000)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context):
+    return context.new_page()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Keep a picture of what the browser showed when a test failed."""
+    report = yield
+    context = getattr(item, "funcargs", {}).get("context")
+    if report.when == "call" and report.failed and context is not None:
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        for page in context.pages[:1]:
+            name = re.sub(r"[^\w.-]+", "-", item.name)
+            page.screenshot(path=SCREENSHOTS / f"{item.path.stem}-{name}.png", timeout=5000)
+    return report
+
+
+def table(title: str, head: list[str], rows: list[list[str]]) -> str:
+    """Return a Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    cells = (" | ".join(str(cell).replace("|", "/") for cell in line) for line in lines)
+    return f"# {title}\n\n" + "".join(f"| {line} |\n" for line in cells)
+
+
+@pytest.fixture(scope="module")
+def report(request):
+    """Collect rows with `report.rows.append`; the table is printed, and written below build/."""
+
+    class Report:
+        rows: list[list[str]] = []  # noqa: RUF012
+
+    made = Report()
+    made.rows = []
+    yield made
+    name, title, head = request.module.REPORT
+    text = table(title, head, made.rows)
+    REPORTS.mkdir(exist_ok=True)
+    Path(REPORTS / name).write_text(text, encoding="utf-8")
+    print(f"\n{text}")
