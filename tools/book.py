@@ -14,6 +14,9 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+from tools import icons
+from tools.rendered import BookError
+
 ROOT = Path(__file__).resolve().parent.parent
 HTML = ROOT / "_build" / "html"
 #: What Sphinx copies to the root of the site. Vendored scripts must not lie below `_static`, since
@@ -94,9 +97,27 @@ def build(root: Path = ROOT, output: Path | None = None) -> int:
     status = subprocess.run(command, cwd=root).returncode
     if status:
         print("The book was not built: see the warnings above. Each of them is an error here.")
-    else:
-        print(f"The book is at {(output / '_build' / 'html' / 'index.html').as_uri()}")
-    return status
+        return status
+    html = output / "_build" / "html"
+    try:
+        finish(html)
+    except BookError as fault:
+        print(f"The book was not built: {fault}")
+        return 1
+    print(f"The book is at {(html / 'index.html').as_uri()}")
+    return 0
+
+
+def finish(html: Path) -> None:
+    """Turn what Sphinx wrote into pages that carry no more than they need.
+
+    Args:
+        html: the folder of the built book; its pages, style sheets and scripts are changed.
+
+    Raises:
+        BookError: a page asks for something that is not there.
+    """
+    icons.apply(html)
 
 
 def serve(port: int) -> int:
