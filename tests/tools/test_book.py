@@ -1,6 +1,5 @@
 """The program that builds the HTML, and the book's Sphinx extension."""
 
-import json
 import os
 import stat
 import tarfile
@@ -76,31 +75,9 @@ def configured(monkeypatch, url):
 
 def test_no_button_points_anywhere_while_the_address_is_empty(monkeypatch):
     options = configured(monkeypatch, "")
-    assert "launch_buttons" not in options
     assert "repository_url" not in options
 
 
 def test_buttons_follow_the_address(monkeypatch):
     options = configured(monkeypatch, "https://example.org/someone/book.git")
     assert options["repository_url"] == "https://example.org/someone/book"
-    assert options["launch_buttons"]["colab_url"].startswith("https://colab.")
-
-
-def cell(kind, source, **metadata):
-    return {"cell_type": kind, "source": source, "metadata": metadata}
-
-
-def test_minutes_to_read_count_words_and_visible_lines_of_code():
-    words = cell("markdown", "word " * (3 * sphinx_book.WORDS_PER_MINUTE))
-    lines = "x = 1\n" * (sphinx_book.WORDS_PER_MINUTE // sphinx_book.WORDS_PER_CODE_LINE)
-    assert sphinx_book.reading_minutes({"cells": [words]}) == 3
-    assert sphinx_book.reading_minutes({"cells": [words, cell("code", lines)]}) == 4
-    hidden = cell("code", lines, tags=["hide-input"])
-    assert sphinx_book.reading_minutes({"cells": [words, hidden]}) == 3
-    assert sphinx_book.reading_minutes({"cells": []}) == 1
-
-
-def test_facts_name_the_seconds_and_the_device_of_the_run():
-    notebook = {"cells": [], "metadata": {"d2l_lite": {"seconds": 12.4, "device": "cpu"}}}
-    assert sphinx_book.facts(notebook) == "1 minute to read · ran in 12 s on cpu"
-    assert sphinx_book.facts(json.loads('{"cells": [], "metadata": {}}')) == "1 minute to read"
