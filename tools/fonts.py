@@ -1,12 +1,15 @@
 """The book's typefaces: fetched from npm once, laid beside the pages, under the Open Font License.
 
-Only the Latin letters are taken; others, such as Chinese terms, come from the reader's system.
+Only the Latin letters are taken; others, such as Chinese terms, come from the reader's system. A
+page fetches only the faces that it shows.
 """
 
 import shutil
 import subprocess
 import tarfile
 import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
@@ -15,13 +18,6 @@ from tools.book import EXTRA
 #: Path of the style sheet that declares the faces, from the root of the site.
 STYLE = "vendor/fonts/fonts.css"
 FOLDER = EXTRA / "vendor" / "fonts"
-PACKAGE = "@fontsource-variable/source-serif-4"
-VERSION = "5.3.1"
-FAMILY = "Source Serif 4"
-STYLES = {
-    "normal": "source-serif-4-latin-wght-normal",
-    "italic": "source-serif-4-latin-wght-italic",
-}
 _FACE = Template("""\
 @font-face {
   font-family: "$family"; font-style: $style; font-weight: 200 900; font-display: swap;
@@ -30,42 +26,79 @@ _FACE = Template("""\
 """)
 
 
+@dataclass(frozen=True)
+class Typeface:
+    """A variable typeface on npm: its family and the styles taken."""
+
+    family: str
+    version: str
+    styles: tuple[str, ...]
+
+    @property
+    def slug(self) -> str:
+        """The family as file names spell it."""
+        return self.family.lower().replace(" ", "-")
+
+    @property
+    def package(self) -> str:
+        """The package with its version."""
+        return f"@fontsource-variable/{self.slug}@{self.version}"
+
+    def file(self, style: str) -> str:
+        """Return the name of the file of a style, without its ending."""
+        return f"{self.slug}-latin-wght-{style}"
+
+
+TYPEFACES = (
+    Typeface("Source Serif 4", "5.3.1", ("normal", "italic")),
+    Typeface("Source Sans 3", "5.3.0", ("normal",)),
+)
+
+
 def vendor() -> bool:
     """Return whether the typefaces lie below `build/html_extra`, fetching them when they do not.
 
-    Without npm, or without a connection, one line says so and pages use a face of the reader's
+    Without npm, or without a connection, one line says so and pages use faces of the reader's
     system.
     """
-    marker = FOLDER / "VERSION"
-    if marker.is_file() and marker.read_text() == f"{PACKAGE}@{VERSION}":
+    marker, wanted = FOLDER / "VERSION", " ".join(face.package for face in TYPEFACES)
+    if marker.is_file() and marker.read_text() == wanted:
         return True
     npm = shutil.which("npm")
-    reason = "npm was not found" if npm is None else _fetch(npm)
-    if reason:
-        print(f"{FAMILY} was not fetched ({reason}): pages will use a typeface of the system.")
+    faults = ["npm was not found"] if npm is None else [_fetch(npm, face) for face in TYPEFACES]
+    if reason := "; ".join(filter(None, faults)):
+        print(f"Typefaces were not fetched ({reason}): pages will use those of the system.")
         return False
-    faces = [
-        _FACE.substitute(family=FAMILY, style=style, file=file) for style, file in STYLES.items()
-    ]
-    (FOLDER / "fonts.css").write_text("".join(faces))
-    marker.write_text(f"{PACKAGE}@{VERSION}")
+    (FOLDER / "fonts.css").write_text(style_sheet(TYPEFACES))
+    marker.write_text(wanted)
     return True
 
 
-def _fetch(npm: str) -> str:
-    """Return why the files could not be fetched, or an empty string."""
-    wanted = {f"package/files/{file}.woff2" for file in STYLES.values()} | {"package/LICENSE"}
+def style_sheet(typefaces: Iterable[Typeface]) -> str:
+    """Return the declarations of all faces."""
+    return "".join(
+        _FACE.substitute(family=face.family, style=style, file=face.file(style))
+        for face in typefaces
+        for style in face.styles
+    )
+
+
+def _fetch(npm: str, face: Typeface) -> str:
+    """Return why a typeface could not be fetched, or an empty string."""
+    names = {f"package/files/{face.file(style)}.woff2": style for style in face.styles}
     with tempfile.TemporaryDirectory() as folder:
-        command = [npm, "pack", f"{PACKAGE}@{VERSION}", "--silent"]
+        command = [npm, "pack", face.package, "--silent"]
         packed = subprocess.run(command, capture_output=True, text=True, cwd=folder)
         archives = list(Path(folder).glob("*.tgz"))
         if packed.returncode or len(archives) != 1:
             return f"npm pack failed: {(packed.stderr.strip().splitlines() or ['no message'])[-1]}"
         with tarfile.open(archives[0]) as archive:
-            if missing := wanted - set(archive.getnames()):
-                return f"{PACKAGE} lacks {', '.join(sorted(missing))}"
+            wanted = [*names, "package/LICENSE"]
+            if missing := set(wanted) - set(archive.getnames()):
+                return f"{face.package} lacks {', '.join(sorted(missing))}"
             archive.extractall(folder, [archive.getmember(name) for name in wanted], filter="data")
         FOLDER.mkdir(parents=True, exist_ok=True)
-        for name in wanted:
+        for name in names:
             shutil.copyfile(Path(folder, name), FOLDER / Path(name).name)
+        shutil.copyfile(Path(folder, "package", "LICENSE"), FOLDER / f"LICENSE-{face.slug}")
     return ""

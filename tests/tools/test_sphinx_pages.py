@@ -298,31 +298,32 @@ def archive(folder, *names):
     return folder / "made.tgz"
 
 
-FACES = [f"package/files/{file}.woff2" for file in fonts.STYLES.values()]
+FILES = [face.file(style) for face in fonts.TYPEFACES for style in face.styles]
 
 
-def test_typefaces_are_fetched_once_with_their_license(tmp_path, shelf, monkeypatch):
-    made = archive(tmp_path, *FACES, "package/LICENSE", "package/files/other.woff2")
-    program = npm(tmp_path, monkeypatch, f"cp {made} .")
+def test_typefaces_are_fetched_once_with_their_licenses(tmp_path, shelf, monkeypatch):
+    names = [f"package/files/{file}.woff2" for file in [*FILES, "other"]]
+    program = npm(tmp_path, monkeypatch, f"cp {archive(tmp_path, *names, 'package/LICENSE')} .")
     assert fonts.vendor()
-    assert {path.name for path in shelf.iterdir()} == {
-        "LICENSE",
-        "VERSION",
-        "fonts.css",
-        *(name.rpartition("/")[2] for name in FACES),
-    }
-    css = (shelf / "fonts.css").read_text()
-    assert all((shelf / url).is_file() for url in re.findall(r"url\((.+?)\)", css))
+    found = {path.name for path in shelf.iterdir()}
+    assert {name for name in found if name.endswith(".woff2")} == {f"{x}.woff2" for x in FILES}
+    assert {f"LICENSE-{face.slug}" for face in fonts.TYPEFACES} < found
+    urls = re.findall(r"url\((.+?)\)", (shelf / "fonts.css").read_text())
+    assert {shelf / url for url in urls} == set(shelf.glob("*.woff2"))
     program.unlink()
     assert fonts.vendor(), "the second build must not ask npm again"
 
 
 @pytest.mark.parametrize(
     ("script", "reason"),
-    [("echo 'npm error network' >&2; exit 1", "npm error network"), ("cp {} .", "lacks")],
+    [
+        ("echo 'npm error network' >&2; exit 1", "npm error network"),
+        ("cp {} .", "lacks package/LICENSE"),
+    ],
 )
 def test_without_typefaces_one_line_says_so(tmp_path, shelf, monkeypatch, capsys, script, reason):
-    npm(tmp_path, monkeypatch, script.format(archive(tmp_path, *FACES)))
+    made = archive(tmp_path, *(f"package/files/{file}.woff2" for file in FILES))
+    npm(tmp_path, monkeypatch, script.format(made))
     assert not fonts.vendor()
     (line,) = capsys.readouterr().out.splitlines()
     assert reason in line
