@@ -1,20 +1,18 @@
 """Build the HTML of the book from the committed notebooks, and serve it.
 
-`python -m tools.book build` runs nothing: it vendors MathJax, then hands the notebooks to Jupyter
-Book with every warning an error. `python -m tools.book serve` serves the result on loopback.
+`python -m tools.book build` runs nothing: it hands the notebooks to Jupyter Book with every warning
+an error, then sets the mathematics and takes out of the pages what they do not need.
+`python -m tools.book serve` serves the result on loopback.
 """
 
 import argparse
 import functools
 import http.server
-import shutil
 import subprocess
 import sys
-import tarfile
-import tempfile
 from pathlib import Path
 
-from tools import icons
+from tools import icons, mathematics
 from tools.rendered import BookError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,59 +20,6 @@ HTML = ROOT / "_build" / "html"
 #: What Sphinx copies to the root of the site. Vendored scripts must not lie below `_static`, since
 #: Jupyter Book adds every script there to every page.
 EXTRA = ROOT / "build" / "html_extra"
-MATHJAX_VERSION = "3.2.2"
-MATHJAX = EXTRA / "vendor" / "mathjax"
-MATHJAX_KEEP = (
-    "es5/tex-chtml.js",
-    "es5/output/chtml/fonts/",
-    "es5/input/tex/extensions/",
-    "es5/a11y/",
-)
-
-
-def vendor_mathjax() -> bool:
-    """Return whether MathJax lies below `build/html_extra`, fetching it from npm when it does not.
-
-    Without npm, or without a connection, the book still builds: its mathematics then comes from
-    the network when a page is read, and one line says so.
-    """
-    marker = MATHJAX / "VERSION"
-    if marker.is_file() and marker.read_text() == MATHJAX_VERSION:
-        return True
-    npm = shutil.which("npm")
-    reason = "npm was not found" if npm is None else _unpack_mathjax(npm)
-    if reason:
-        print(
-            f"MathJax {MATHJAX_VERSION} was not vendored ({reason}): mathematics will be loaded "
-            "from the network when a page is read. Install npm and build again to read offline."
-        )
-        return False
-    marker.write_text(MATHJAX_VERSION)
-    return True
-
-
-def _unpack_mathjax(npm: str) -> str:
-    """Return why MathJax could not be unpacked from npm, or an empty string."""
-    with tempfile.TemporaryDirectory() as folder:
-        packed = subprocess.run(
-            [npm, "pack", f"mathjax@{MATHJAX_VERSION}", "--silent", "--pack-destination", folder],
-            capture_output=True,
-            text=True,
-            cwd=folder,
-        )
-        archives = list(Path(folder).glob("*.tgz"))
-        if packed.returncode or len(archives) != 1:
-            lines = (packed.stderr or packed.stdout).strip().splitlines()
-            return f"npm pack failed: {lines[-1] if lines else 'no message'}"
-        with tarfile.open(archives[0]) as archive:
-            archive.extractall(folder, filter="data")
-        for path in sorted(Path(folder, "package").rglob("*")):
-            name = path.relative_to(Path(folder, "package")).as_posix()
-            if path.is_file() and name.startswith(MATHJAX_KEEP):
-                target = MATHJAX / name.removeprefix("es5/")
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(path, target)
-    return ""
 
 
 def build(root: Path = ROOT, output: Path | None = None) -> int:
@@ -89,7 +34,6 @@ def build(root: Path = ROOT, output: Path | None = None) -> int:
     module has no entry point, and `python -m` would do nothing, successfully.
     """
     EXTRA.mkdir(parents=True, exist_ok=True)
-    vendor_mathjax()
     jupyter_book = Path(sys.executable).with_name("jupyter-book")
     output = (output or root).resolve()
     command = [str(jupyter_book), "build", str(root), "--path-output", str(output)]
@@ -117,6 +61,14 @@ def finish(html: Path) -> None:
     Raises:
         BookError: a page asks for something that is not there.
     """
+    reason = mathematics.vendor()
+    if reason:
+        print(
+            f"Mathematics was not set ({reason}): MathJax will be loaded from the network when a "
+            "page is read. Install node and npm, and build again to read offline."
+        )
+    else:
+        mathematics.apply(html)
     icons.apply(html)
 
 

@@ -5,16 +5,13 @@ from typing import Any
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
-from tools.book import EXTRA, MATHJAX
+from tools.book import EXTRA
 from tools.repository import address
 
 
 def configure(app: Sphinx, config: Config) -> None:
     """Point mathematics at the vendored files and the source button at the repository's address."""
     config.html_extra_path = [*config.html_extra_path, str(EXTRA)]
-    if MATHJAX.is_dir():
-        # Sphinx resolves a relative path against `_static`.
-        config.mathjax_path = "../vendor/mathjax/tex-chtml.js"
     options = config.html_theme_options
     # pydata's search field stands in the header as well as in the side bar otherwise.
     options["navbar_persistent"] = []

@@ -1,74 +1,59 @@
 """The program that builds the HTML, and the book's Sphinx extension."""
 
-import os
-import stat
-import tarfile
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from tools import book, sphinx_book
-
-
-def fake_npm(folder: Path, script: str) -> str:
-    """Write an executable that stands in for npm, and return its path."""
-    path = folder / "npm"
-    path.write_text(f"#!/bin/sh\n{script}\n")
-    path.chmod(path.stat().st_mode | stat.S_IXUSR)
-    return str(path)
+from tools.rendered import BookError
 
 
 @pytest.fixture
-def packed(tmp_path):
-    """A package archive of the layout of MathJax's, with one file that must not be kept."""
-    content = tmp_path / "content" / "package" / "es5"
-    for name in ("tex-chtml.js", "output/chtml/fonts/woff-v2/A.woff", "node-main.js"):
-        (content / name).parent.mkdir(parents=True, exist_ok=True)
-        (content / name).write_text(name)
-    archive = tmp_path / "mathjax.tgz"
-    with tarfile.open(archive, "w:gz") as file:
-        file.add(content.parent, "package")
-    return archive
+def sphinx(monkeypatch):
+    """Stand in for Jupyter Book and for the steps after it; return the steps that were taken."""
+    steps = []
+    ended = SimpleNamespace(returncode=0)
+    monkeypatch.setattr(book.subprocess, "run", lambda *_, **__: ended)
+    monkeypatch.setattr(book.mathematics, "vendor", lambda: "")
+    for step in (book.mathematics, book.icons):
+        monkeypatch.setattr(step, "apply", lambda html, step=step: steps.append(step.__name__))
+    return SimpleNamespace(steps=steps, ended=ended)
 
 
-@pytest.fixture
-def target(tmp_path, monkeypatch):
-    monkeypatch.setattr(book, "MATHJAX", tmp_path / "extra" / "mathjax")
-    return tmp_path / "extra" / "mathjax"
+def test_a_build_takes_every_step(sphinx, tmp_path):
+    assert book.build(output=tmp_path) == 0
+    assert sphinx.steps == ["tools.mathematics", "tools.icons"]
 
 
-def test_mathjax_is_unpacked_once_and_only_what_pages_load(tmp_path, packed, target, monkeypatch):
-    npm = fake_npm(
-        tmp_path, f'while [ "$1" != --pack-destination ]; do shift; done; cp {packed} $2'
-    )
-    monkeypatch.setattr(book.shutil, "which", lambda name: npm)
-    assert book.vendor_mathjax()
-    names = {path.relative_to(target).as_posix() for path in target.rglob("*") if path.is_file()}
-    assert names == {"tex-chtml.js", "output/chtml/fonts/woff-v2/A.woff", "VERSION"}
-    os.remove(npm)
-    assert book.vendor_mathjax(), "the second build must not ask npm again"
+def test_a_fault_in_a_page_fails_the_build_with_its_message(sphinx, tmp_path, monkeypatch, capsys):
+    def fault(html):
+        raise BookError("index: TeX does not understand 'x'")
+
+    monkeypatch.setattr(book.icons, "apply", fault)
+    assert book.build(output=tmp_path) == 1
+    assert "not built: index: TeX does not understand 'x'" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    ("script", "reason"),
-    [(None, "npm was not found"), ("echo 'npm error network' >&2; exit 1", "npm error network")],
-)
-def test_without_npm_one_line_says_so_and_the_book_still_builds(
-    tmp_path, target, monkeypatch, capsys, script, reason
+def test_a_warning_of_sphinx_fails_the_build(sphinx, tmp_path):
+    sphinx.ended.returncode = 3
+    assert book.build(output=tmp_path) == 3
+    assert sphinx.steps == []
+
+
+def test_without_node_one_line_says_so_and_the_book_still_builds(
+    sphinx, tmp_path, monkeypatch, capsys
 ):
-    npm = script and fake_npm(tmp_path, script)
-    monkeypatch.setattr(book.shutil, "which", lambda name: npm)
-    assert not book.vendor_mathjax()
-    (line,) = capsys.readouterr().out.splitlines()
-    assert reason in line
-    assert "Install npm" in line
-    assert not target.exists()
+    monkeypatch.setattr(book.mathematics, "vendor", lambda: "node was not found")
+    assert book.build(output=tmp_path) == 0
+    line, _ = capsys.readouterr().out.splitlines()
+    assert "node was not found" in line
+    assert "Install node and npm" in line
+    assert sphinx.steps == ["tools.icons"]
 
 
 def configured(monkeypatch, url):
     monkeypatch.setattr(sphinx_book, "address", lambda: url)
-    config = SimpleNamespace(html_extra_path=[], html_theme_options={}, mathjax_path="")
+    config = SimpleNamespace(html_extra_path=[], html_theme_options={})
     sphinx_book.configure(None, config)
     return config.html_theme_options
 
