@@ -23,6 +23,7 @@ from d2l_lite.plotting import (
     show_images,
     use_style,
 )
+from d2l_lite.quiz import quiz
 from d2l_lite.showing import show_source
 from d2l_lite.training import (
     History,
@@ -58,6 +59,7 @@ __all__ = [
     "plot_contour",
     "plot_curves",
     "plot_history",
+    "quiz",
     "random_crop",
     "random_horizontal_flip",
     "seed_everything",

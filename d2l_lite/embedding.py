@@ -44,7 +44,7 @@ def embed(kind: str, spec: dict[str, Any], *, files: tuple[str, ...], call: str,
         still: HTML that is shown until the script runs.
     """
     text = json.dumps(spec, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    key = hashlib.sha256(f"{kind} {call} {text}".encode()).hexdigest()[:12]
+    key = hashlib.sha256(f"{kind} {call} {text} {still}".encode()).hexdigest()[:12]
     parts = {
         "kind": kind,
         "id": key,
