@@ -1,5 +1,6 @@
 // Bias and variance of polynomials fitted by ridge regression to many training sets of one noisy function,
-// min over c of (1/n) Σ (y − Σ cₖ Pₖ(x))² + λ Σ_{k ≥ 1} cₖ², with Legendre polynomials Pₖ on the grid's interval.
+// min over c of (1/n) Σ (y − Σ cₖ Pₖ(x))² + λ Σ_{k ≥ 1} cₖ²,
+// with Legendre polynomials Pₖ on the interval of the grid.
 const polynomial = (() => {
   "use strict";
   const STACKED_BELOW = 560; // CSS pixels
@@ -125,8 +126,11 @@ const polynomial = (() => {
   const drawErrors = (ctx, box, studies, degree, data, theme) => {
     const size = distance(data.truth, data.truth.map(() => mean(data.truth))) + data.noise ** 2;
     const [low, high] = [1e-3 * size, 1e2 * size];
-    const head = { xlim: [-MARGIN, MAX_DEGREE + MARGIN], ylim: [low, high], yscale: "log", xlabel: "degree", ylabel: "error" };
-    const names = { test: ["test", 3], train: ["training", 2], bias: ["bias²", 0], variance: ["variance", 1] };
+    const limits = { xlim: [-MARGIN, MAX_DEGREE + MARGIN], ylim: [low, high] };
+    const head = { ...limits, yscale: "log", xlabel: "degree", ylabel: "error" };
+    const names = {
+      test: ["test", 3], train: ["training", 2], bias: ["bias²", 0], variance: ["variance", 1],
+    };
     const plot = framed(ctx, box, Object.values(names), head, theme);
     const degrees = studies.map((_, k) => k);
     core.clipped(ctx, plot, () => {

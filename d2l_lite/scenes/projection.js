@@ -62,8 +62,8 @@ const projection = (() => {
             ? `No direction keeps less: the first principal direction, ${show(angle)}°, is at a right angle.`
             : `The first principal direction, ${show(angle)}°, keeps ${percent(first)}.`;
     return (
-      `The line at ${values.angle}° keeps variance ${show(kept)} (${percent(kept)}); the mean squared distance ` +
-      `from it, the reconstruction error, is ${show(lost)} (${percent(lost)}). ` +
+      `The line at ${values.angle}° keeps variance ${show(kept)} (${percent(kept)}); the mean squared ` +
+      `distance from it, the reconstruction error, is ${show(lost)} (${percent(lost)}). ` +
       `Their sum is ${show(kept + lost)} at every angle. ${found}`
     );
   };
@@ -130,7 +130,8 @@ const projection = (() => {
   // Numbers of values in equal bins from −reach to reach.
   const histogram = (values, reach) => {
     const counts = Array(BINS).fill(0);
-    values.forEach((v) => { counts[Math.min(BINS - 1, Math.floor((BINS * (v + reach)) / (2 * reach)))] += 1; });
+    const bin = (v) => Math.min(BINS - 1, Math.floor((BINS * (v + reach)) / (2 * reach)));
+    values.forEach((v) => { counts[bin(v)] += 1; });
     return counts;
   };
 
