@@ -1,21 +1,26 @@
 """Explorables: figures with sliders that work in the built page, with no kernel."""
 
 import base64
+import difflib
 import html
 import importlib
+import inspect
 import io
 import itertools
-import json
 import math
+import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from d2l_lite import frames
 from d2l_lite.embedding import FOLDER, embed
-from d2l_lite.plotting import plot_curves, series_points
+from d2l_lite.frames import Curves as Curves
+from d2l_lite.frames import Picture as Picture
+from d2l_lite.frames import rounded
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,44 +28,10 @@ if TYPE_CHECKING:
 _MAX_STORED_BYTES = 100_000
 _MAX_SETTINGS = 400
 _MAX_STEPS = 1000
+_OPTIONS = ("scene", "data", "label", "live", "caption")
 _STILL = """\
 <p class="d2l-dead">{}: this figure moves where scripts run, in the book's pages and in a \
 trusted notebook.</p>"""
-
-
-@dataclass(frozen=True)
-class Curves:
-    """Lines to be drawn for one setting of the controls.
-
-    `series` maps labels to `(x (n,), y (n,))`; what is not finite, or not positive on a log axis,
-    leaves a gap. Without `ylim` all frames share one range. Labels are plain text; `text` says in
-    one or two sentences what the reader sees.
-    """
-
-    series: Mapping[str, tuple[Any, Any]]
-    xlabel: str
-    ylabel: str
-    xscale: Literal["linear", "log"] = "linear"
-    yscale: Literal["linear", "log"] = "linear"
-    ylim: tuple[float, float] | None = None
-    text: str = ""
-
-    def __post_init__(self) -> None:
-        if not self.series or {self.xscale, self.yscale} - {"linear", "log"}:
-            got = f"{len(self.series)} series, {self.xscale!r} and {self.yscale!r}"
-            raise ValueError(f"Curves need a series, and scales 'linear' or 'log', got {got}")
-        low, high = self.ylim or (1, 2)
-        if not low < high or (self.yscale == "log" and low <= 0):
-            rule = "ylim must be (low, high) with low < high, and positive on a log axis"
-            raise ValueError(f"{rule}, got {self.ylim}")
-
-
-@dataclass(frozen=True)
-class Picture:
-    """An image, `(h,w)` gray or `(h,w,3)` color, floats in [0, 1] or uint8, and what it shows."""
-
-    image: Any
-    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,114 +73,37 @@ def Slider(  # noqa: N802 (it names the control that it makes)
     return Choice([low + i * step for i in range(count)], value, **options)
 
 
-def _rounded(value: Any, digits: int = 4) -> Any:
-    """Return a number with that many significant digits, as int where nothing is lost."""
-    number = float(f"{float(value):.{digits}g}")
-    return int(number) if number.is_integer() and abs(number) < 1e15 else number
+def _near(name: str, known: Iterable[str]) -> str:
+    """Return the end of an error message: the known name that was probably meant, if any."""
+    near = difflib.get_close_matches(name, known, 1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _listed(values: list[Any]) -> str:
+    """Return values as text, the middle left out where there are many."""
+    return str(values) if len(values) < 10 else f"{values[0]}, {values[1]}, … {values[-1]}"
 
 
 def _control(name: str, given: Any) -> dict[str, Any]:
     """Return what the browser needs to know of one control."""
     choice = given if isinstance(given, Choice) else Choice(given)
     if isinstance(choice.values, str) or not isinstance(choice.values, Iterable):
-        raise TypeError(f"{name} must be a list of values, a Slider or a Choice, got {given!r}")
+        rule = f"{name} must be a list of values, a Slider or a Choice"
+        raise TypeError(f"{rule}, got {choice.values!r}")
     values = [v.item() if hasattr(v, "item") else v for v in choice.values]
     start = values[0] if choice.value is None and values else choice.value
     if not all(isinstance(v, bool | str) for v in values):
         if not all(isinstance(v, int | float) and np.isfinite(v) for v in [*values, start]):
             raise TypeError(f"{name} must hold finite numbers, or strings, got {values}, {start!r}")
-        values, start = [_rounded(v, 10) for v in values], _rounded(start, 10)
+        values, start = [rounded(v, 10) for v in values], rounded(start, 10)
     if len(values) < 2 or len(set(values)) < len(values):
         raise ValueError(f"{name} needs at least two values, all different, got {values}")
     if start not in values:
-        allowed = values if len(values) < 10 else f"{values[0]}, {values[1]}, … {values[-1]}"
-        raise ValueError(f"{name} must start at one of its values {allowed}, got {start!r}")
+        rule = f"{name} must start at one of its values {_listed(values)}"
+        raise ValueError(f"{rule}, got {start!r}")
     label = choice.label or name.replace("_", " ")
     at = values.index(start)
     return {"name": name, "label": label, "values": values, "start": at, "play": choice.play}
-
-
-def _gaps(values: Any, scale: str) -> list[Any]:
-    """Return numbers rounded to what a screen can show, None where the axis cannot show them."""
-    values = np.asarray(values, dtype=float)
-    shown = np.isfinite(values) & ((values > 0) | (scale == "linear"))
-    spread = float(np.ptp(values[shown])) if scale == "linear" and shown.any() else 0.0
-    size = float(np.abs(values[shown]).max()) if spread else 1.0
-    digits = 4 + math.ceil(math.log10(size / spread)) if 0 < spread < size else 4
-    return [_rounded(v, digits) if there else None for v, there in zip(values, shown, strict=True)]
-
-
-def _limits(values: Iterable[Any], scale: str) -> list[float]:
-    """Return the ends of an axis that shows all the values, with a small margin."""
-    there = np.array([v for v in values if v is not None] or [1.0, 10.0], dtype=float)
-    there = np.log10(there) if scale == "log" else there
-    margin = 0.04 * float(np.ptp(there)) or 0.5
-    ends = (float(there.min()) - margin, float(there.max()) + margin)
-    return [_rounded(10**end if scale == "log" else end, 8) for end in ends]
-
-
-def _picture(picture: Picture) -> dict[str, Any]:
-    """Return a picture as bytes of its pixels."""
-    image = np.asarray(picture.image)
-    if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3):
-        raise ValueError(f"a Picture must be (h, w) or (h, w, 3), got shape {image.shape}")
-    if image.dtype != np.uint8:
-        low, high = image.min(), image.max()
-        if not (low >= 0 and high <= 1):
-            raise ValueError(f"a Picture of floats must lie in [0, 1], got {low} to {high}")
-        image = np.rint(image * 255).astype(np.uint8)
-    size = [*image.shape[:2], 3 if image.ndim == 3 else 1]
-    return {"image": size, "pixels": base64.b64encode(image.tobytes()).decode()}
-
-
-def _frames(results: list[Curves | Picture]) -> dict[str, Any]:
-    """Return results as the numbers that the browser draws; equal arrays are stored once."""
-    arrays: dict[str, int] = {}
-    heads: dict[str, int] = {}
-    frames: list[dict[str, Any]] = []
-    for result in results:
-        if isinstance(result, Picture):
-            frames.append({**_picture(result), "text": result.text})
-            continue
-        series = []
-        for label, given in result.series.items():
-            x, y = series_points(label, given)
-            columns = (_gaps(x, result.xscale), _gaps(y, result.yscale))
-            texts = (json.dumps(column) for column in columns)
-            series.append([label, *(arrays.setdefault(text, len(arrays)) for text in texts)])
-        head = json.dumps([result.xlabel, result.ylabel, result.xscale, result.yscale, result.ylim])
-        place = heads.setdefault(head, len(heads))
-        frames.append({"head": place, "series": series, "text": result.text})
-    pool = [json.loads(text) for text in arrays]
-    axes = []
-    for head, place in heads.items():
-        used = [line for frame in frames if frame.get("head") == place for line in frame["series"]]
-        axes.append(_axes(json.loads(head), used, pool))
-    return {"arrays": pool, "heads": axes, "frames": frames}
-
-
-def _axes(head: list[Any], used: list[Any], pool: list[list[Any]]) -> dict[str, Any]:
-    """Return axes on which all these lines are seen, so that the axes do not jump."""
-    xlabel, ylabel, xscale, yscale, ylim = head
-    xlim = _limits(itertools.chain.from_iterable(pool[x] for _, x, _ in used), xscale)
-    ylim = ylim or _limits(itertools.chain.from_iterable(pool[y] for _, _, y in used), yscale)
-    labels = {"xlabel": xlabel, "ylabel": ylabel, "xscale": xscale, "yscale": yscale}
-    return {**labels, "xlim": xlim, "ylim": ylim}
-
-
-def _draw_frame(figure: "Figure", frame: dict[str, Any], data: dict[str, Any]) -> None:
-    """Draw one stored frame with Matplotlib."""
-    ax = figure.subplots()
-    if "image" in frame:
-        pixels = np.frombuffer(base64.b64decode(frame["pixels"]), np.uint8).reshape(frame["image"])
-        ax.imshow(pixels, cmap="gray", vmin=0, vmax=255)
-        ax.set_axis_off()
-        return
-    pool = [np.array(values, float) for values in data["arrays"]]
-    head = dict(data["heads"][frame["head"]])
-    limits = {name: head.pop(name) for name in ("xlim", "ylim")}
-    plot_curves({name: (pool[x], pool[y]) for name, x, y in frame["series"]}, ax=ax, **head)
-    ax.set(**limits)
 
 
 def _png(draw: Callable[["Figure"], None], width: float = 4.8) -> bytes:
@@ -267,6 +161,19 @@ def _result(fn: Callable[..., Any], setting: dict[str, Any]) -> Curves | Picture
     return result
 
 
+def _check_parameters(fn: Callable[..., Any], names: list[str]) -> None:
+    """Raise a TypeError unless the function can be called with these keywords."""
+    signature = inspect.signature(fn)
+    try:
+        signature.bind(**dict.fromkeys(names))
+    except TypeError as error:
+        known = [*signature.parameters, *_OPTIONS]
+        near = "".join(_near(name, known) for name in names if name not in known)
+        called = getattr(fn, "__name__", "the function")
+        rule = f"{called}{signature} must take the controls {', '.join(names)}"
+        raise TypeError(f"{rule}, got {str(error).removeprefix('got ')}{near}") from None
+
+
 def _explore_frames(fn: Callable[..., Any], spec: dict[str, Any]) -> Explorable:
     """Return the explorable of a function's results on the whole grid."""
     controls = spec["controls"]
@@ -276,9 +183,11 @@ def _explore_frames(fn: Callable[..., Any], spec: dict[str, Any]) -> Explorable:
         raise ValueError(f"{rule}, got {math.prod(sizes)}; give the controls fewer values")
     names = [control["name"] for control in controls]
     grid = itertools.product(*(control["values"] for control in controls))
-    data = _frames([_result(fn, dict(zip(names, values, strict=True))) for values in grid])
-    start = data["frames"][np.ravel_multi_index([c["start"] for c in controls], sizes)]
-    png = _png(lambda figure: _draw_frame(figure, start, data))
+    results = [_result(fn, dict(zip(names, values, strict=True))) for values in grid]
+    data = frames.store(results, sizes[-1])
+    at = int(np.ravel_multi_index([c["start"] for c in controls], sizes))
+    start = {"frame": data["frames"][at], "data": data}
+    png = _png(lambda figure: frames.draw(figure, results[at], **start))
     return _explorable({**spec, "data": data}, png)
 
 
@@ -293,52 +202,94 @@ def _plain(name: str, value: Any) -> Any:
         return value
     if not isinstance(value, int | float) or not math.isfinite(value):
         raise ValueError(f"{name} must hold finite numbers or strings, got {value!r}")
-    return _rounded(value, 8)
+    return rounded(value, 8)
+
+
+def scenes() -> list[str]:
+    """Return the names of the scenes that stand in the package."""
+    files = (path.name for path in resources.files(FOLDER).iterdir())
+    return sorted(name[:-3] for name in files if name.endswith(".py") and name != "__init__.py")
+
+
+def _scene_control(name: str, usual: Choice, given: Any) -> dict[str, Any]:
+    """Return a scene's control with the values that the caller gave.
+
+    A scene is written for its own strings and whole numbers; other numbers are free.
+    """
+    own = given if isinstance(given, Choice) else Choice(given)
+    merged = replace(own, label=own.label or usual.label, play=own.play or usual.play)
+    control, known = _control(name, merged), list(usual.values)
+    free = any(isinstance(value, float) for value in known)
+    for value in control["values"]:
+        if value not in known and (isinstance(value, str) or not free):
+            near = _near(str(value), [v for v in known if isinstance(v, str)])
+            raise ValueError(f"{name} must keep to {_listed(known)}, got {value!r}{near}")
+    return control
 
 
 def _explore_scene(scene: str, spec: dict[str, Any], given: dict[str, Any]) -> Explorable:
     """Return the explorable of a scene: its own controls, with the values that the caller gave."""
-    files = (path.name for path in resources.files(FOLDER).iterdir())
-    known = sorted(name[:-3] for name in files if name.endswith(".py") and name != "__init__.py")
-    if scene not in known:
-        raise ValueError(f"scene must be one of {', '.join(known)}, got {scene!r}")
+    if scene not in scenes():
+        near = _near(scene, scenes())
+        raise ValueError(f"scene must be one of {', '.join(scenes())}, got {scene!r}{near}")
     part = importlib.import_module(f"{FOLDER}.{scene}")
     data = _plain("data", spec["data"] or {})
     part.check(data)
-    choices = {name: Choice(**options) for name, options in part.controls(data).items()}
-    for name, own in given.items():
-        if name not in choices:
-            raise TypeError(f"scene {scene!r} has controls {', '.join(choices)}, got {name!r}")
-        own, usual = own if isinstance(own, Choice) else Choice(own), choices[name]
-        choices[name] = replace(own, label=own.label or usual.label, play=own.play or usual.play)
-    controls = [_control(name, choice) for name, choice in choices.items()]
+    usual = {name: Choice(**options) for name, options in part.controls(data).items()}
+    for name in given:
+        if name not in usual:
+            near = _near(name, [*usual, *_OPTIONS])
+            raise TypeError(f"scene {scene!r} has controls {', '.join(usual)}, got {name!r}{near}")
+    controls = [_scene_control(name, usual[name], given.get(name, usual[name])) for name in usual]
     values = {control["name"]: control["values"][control["start"]] for control in controls}
     png = _png(lambda figure: part.draw(figure, values, data), width=7.2)
     return _explorable({**spec, "controls": controls, "data": data}, png, scene)
 
 
-def _explore_live(fn: Callable[..., Any], controls: list[dict[str, Any]]) -> Any:
+def _widget(widgets: Any, control: dict[str, Any]) -> Any:
+    """Return the widget of one control, and the box that shows it with its play button."""
+    values, start = control["values"], control["start"]
+    shared = {"value": values[start], "description": control["label"]}
+    shared["style"] = {"description_width": "initial"}
+    if isinstance(values[0], bool | str):
+        menu = widgets.Dropdown(options=[(str(value), value) for value in values], **shared)
+        return menu, menu
+    options = [(f"{value:.6g}".replace("-", "−"), value) for value in values]
+    # The function may be slow: it is called where the slider comes to rest.
+    slider = widgets.SelectionSlider(options=options, continuous_update=False, **shared)
+    if not control["play"]:
+        return slider, slider
+    play = widgets.Play(min=0, max=len(values) - 1, value=start, interval=500)
+    widgets.link((play, "value"), (slider, "index"))
+    return slider, widgets.HBox([slider, play])
+
+
+def _explore_live(fn: Callable[..., Any], spec: dict[str, Any]) -> Any:
     """Return widgets that call the function again with the kernel."""
     try:
         widgets = importlib.import_module("ipywidgets")
     except ImportError as error:
         remedy = "install it (pip install ipywidgets) or leave live=True out"
         raise ImportError(f"live=True needs the package ipywidgets; {remedy}") from error
-    ipython = importlib.import_module("IPython.display")
+    made = {control["name"]: _widget(widgets, control) for control in spec["controls"]}
+    image, text = widgets.Image(format="png"), widgets.HTML()
 
-    def show(**setting: Any) -> None:
-        data = _frames([_result(fn, setting)])
-        png = _png(lambda figure: _draw_frame(figure, data["frames"][0], data))
-        ipython.display(ipython.Image(png))
-        print(data["frames"][0]["text"])
+    def show(change: Any = None) -> None:
+        try:
+            result = _result(fn, {name: widget.value for name, (widget, _) in made.items()})
+            data = frames.store([result])
+            # The picture is replaced in its place, when the next one is complete: nothing flickers.
+            stored = {"frame": data["frames"][0], "data": data}
+            image.value = _png(lambda figure: frames.draw(figure, result, **stored))
+            text.value = html.escape(result.text)
+        except Exception:  # an error in the reader's own function belongs on the page
+            text.value = f"<pre>{html.escape(traceback.format_exc())}</pre>"
 
-    sliders = {}
-    for control in controls:
-        values, label = control["values"], control["label"]
-        start = values[control["start"]]
-        slider = widgets.SelectionSlider(options=values, value=start, description=label)
-        sliders[control["name"]] = slider
-    return widgets.interactive(show, **sliders)
+    for widget, _ in made.values():
+        widget.observe(show, "value")
+    show()
+    caption = [widgets.Label(spec["caption"])] if spec["caption"] else []
+    return widgets.VBox([*(box for _, box in made.values()), image, text, *caption])
 
 
 def explore(
@@ -358,7 +309,7 @@ def explore(
 
     Args:
         fn: function of the controls by keyword; returns `Curves` or `Picture`.
-        scene: "descent" or "convolution".
+        scene: one of SCENES.
         data: what the scene shows; each scene checks its keys.
         label: what the figure lets the reader explore; read by screen readers.
         live: whether the kernel calls `fn` at each change, with ipywidgets. Never store this form:
@@ -382,5 +333,10 @@ def explore(
         )
     if not controls:
         raise TypeError("explore needs at least one control, such as depth=[2, 5, 10]")
+    _check_parameters(fn, list(controls))
     spec["controls"] = [_control(name, given) for name, given in controls.items()]
-    return _explore_live(fn, spec["controls"]) if live else _explore_frames(fn, spec)
+    return _explore_live(fn, spec) if live else _explore_frames(fn, spec)
+
+
+if explore.__doc__:  # python -OO has none
+    explore.__doc__ = explore.__doc__.replace("SCENES", ", ".join(scenes()))

@@ -7,12 +7,13 @@ import json
 import re
 import subprocess
 import sys
+from importlib import resources
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from d2l_lite.explore import Choice, Curves, Picture, Slider, explore
+from d2l_lite.explore import FOLDER, Choice, Curves, Picture, Slider, explore, scenes
 from tests.processes import distinct_outputs
 
 SCENE = {"H": [[2.0, 0.5], [0.5, 1.0]], "w_star": [1.0, 2.0], "w0": [-1.0, 0.0], "steps": 12}
@@ -45,8 +46,7 @@ def test_the_function_is_called_once_for_each_setting_in_row_major_order():
     spec = spec_of(explore(record, label="Waves", k=[1, 2, 3], phase=["sine", "cosine"]))
     expected = [{"k": k, "phase": p} for k in (1, 2, 3) for p in ("sine", "cosine")]
     assert calls == expected
-    texts = [frame["text"] for frame in spec["data"]["frames"]]
-    assert texts == [f"{setting['phase']} {setting['k']}" for setting in expected]
+    assert spec["data"]["texts"] == [f"{setting['phase']} {setting['k']}" for setting in expected]
 
 
 def test_stored_numbers_are_those_of_the_function():
@@ -111,14 +111,125 @@ def test_limits_given_are_kept():
     assert head["ylim"] == [0, 1.5]
 
 
-@pytest.mark.parametrize("shape", [(4, 5), (4, 5, 3)])
-def test_pictures_are_stored_as_their_pixels(shape):
-    images = np.random.default_rng(0).random((2, *shape))
-    spec = spec_of(explore(lambda i: Picture(images[i], text=str(i)), label="P", i=[0, 1]))
-    for image, frame in zip(images, spec["data"]["frames"], strict=True):
-        assert frame["image"] == [4, 5, 3 if len(shape) == 3 else 1]
-        pixels = np.frombuffer(base64.b64decode(frame["pixels"]), np.uint8).reshape(shape)
-        np.testing.assert_allclose(pixels / 255, image, atol=0.5 / 255 + 1e-9)
+def unpacked(data):
+    """Return every picture of the stored sheets, in the order of the frames."""
+    pictures = []
+    for sheet in data["sheets"]:
+        pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(sheet["webp"]))).convert("RGB"))
+        (h, w), (rows, columns) = sheet["size"], sheet["grid"]
+        assert pixels.shape == (rows * h, columns * w, 3)
+        for i, j in np.ndindex(rows, columns):
+            if i * columns + j == sheet["count"]:
+                break
+            if sheet["woven"]:
+                row, column = np.arange(h), np.arange(w)
+                y = row * rows + np.where(row % 2, rows - 1 - i, i)
+                x = column * columns + np.where(column % 2, columns - 1 - j, j)
+                pictures.append(pixels[np.ix_(y, x)])
+            else:
+                pictures.append(pixels[i * h : (i + 1) * h, j * w : (j + 1) * w])
+    return [pictures[place] for place in data["frames"]]
+
+
+def blobs(size, n):
+    """Return an n × n grid of gray pictures that change little from one to the next."""
+    y, x = np.mgrid[:size, :size] / (size - 1)
+    places = np.linspace(0.2, 0.8, n)
+    return np.array(
+        [
+            np.exp(-((x - a) ** 2 + (y - b) ** 2) / 0.05) * (0.6 + 0.4 * np.cos(9 * a * x))
+            for a in places
+            for b in places
+        ]
+    )
+
+
+@pytest.mark.parametrize("shape", [(4, 5), (4, 5, 3), (5, 4), (1, 1)])
+@pytest.mark.parametrize("count", [2, 3, 5, 12])
+def test_small_pictures_are_stored_exactly(shape, count):
+    images = np.random.default_rng(0).random((count, *shape))
+    made = explore(lambda i: Picture(images[i], text=str(i)), label="P", i=list(range(count)))
+    data = spec_of(made)["data"]
+    assert data["texts"] == [str(i) for i in range(count)]
+    for image, pixels in zip(images, unpacked(data), strict=True):
+        expected = image if image.ndim == 3 else np.repeat(image[..., None], 3, 2)
+        np.testing.assert_allclose(pixels / 255, expected, atol=0.5 / 255 + 1e-9)
+
+
+def test_neighbors_that_look_alike_are_woven_and_strangers_are_not():
+    alike = blobs(20, 15)
+    strangers = np.kron(np.random.default_rng(0).random((4, 4, 4)), np.ones((8, 8)))
+    woven = []
+    for images, shape in ((alike, (15, 15)), (strangers, (2, 2))):
+        cube = images.reshape(*shape, *images.shape[1:])
+        values = [list(range(n)) for n in shape]
+        made = explore(lambda i, j, c=cube: Picture(c[i, j]), label="P", i=values[0], j=values[1])
+        data = spec_of(made)["data"]
+        woven.append(data["sheets"][0]["woven"])
+        for image, pixels in zip(images, unpacked(data), strict=True):
+            assert np.abs(pixels[..., 0] / 255 - image).max() < 24 / 255
+    assert woven == [True, False]
+
+
+def test_225_pictures_of_28_by_28_cost_little_and_lose_little():
+    cube = blobs(28, 15).reshape(15, 15, 28, 28)
+    made = explore(
+        lambda a, b: Picture(cube[a, b]), label="P", a=list(range(15)), b=list(range(15))
+    )
+    core = len(explore(flat, label="F", value=[1, 2]).html.split("const spec")[0])
+    assert len(made.html.encode()) - core <= 20_000
+    pixels = np.array(unpacked(spec_of(made)["data"]))[..., 0]
+    error = pixels.reshape(cube.shape) - 255 * cube
+    print("largest error", np.abs(error).max(), "root mean square", np.sqrt((error**2).mean()))
+    assert np.abs(error).max() <= 24
+    assert np.sqrt((error**2).mean()) <= 3
+
+
+def test_400_frames_of_pictures_and_curves_can_be_stored():
+    def mixed(i, j):
+        return Picture(np.full((6 + j % 2, 8), i / 20)) if j else flat(i)
+
+    data = spec_of(explore(mixed, label="M", i=list(range(20)), j=list(range(20))))["data"]
+    assert [sheet["count"] for sheet in data["sheets"]] == [200, 180]
+    assert sum(isinstance(frame, dict) for frame in data["frames"]) == 20
+    pictures = {k: frame for k, frame in enumerate(data["frames"]) if not isinstance(frame, dict)}
+    found = unpacked({**data, "frames": list(pictures.values())})
+    for k, pixels in zip(pictures, found, strict=True):
+        i, j = divmod(k, 20)
+        assert pixels.shape == (6 + j % 2, 8, 3)
+        assert (pixels == np.rint(255 * i / 20)).all()
+
+
+def test_pictures_too_large_for_a_sheet_are_refused():
+    wide = np.zeros((1, 400), np.uint8)
+    with pytest.raises(ValueError, match=r"2 × 50 pictures .* 16383 pixels a side, got 1 × 400"):
+        explore(lambda i, j: Picture(wide), label="P", i=[0, 1], j=list(range(50)))
+
+
+def test_points_are_stored_beside_lines_and_seen_by_the_axes():
+    def scattered(k):
+        points = {"data": ([0, 5], [k, 9]), "more": ([1], [np.nan])}
+        return Curves({"fit": ([1, 2], [1, 2])}, "x", "y", points=points)
+
+    data = spec_of(explore(scattered, label="S", k=[1, -4]))["data"]
+    [head] = data["heads"]
+    assert head["xlim"] == pytest.approx([-0.2, 5.2])
+    assert head["ylim"] == pytest.approx([-4 - 0.52, 9 + 0.52])
+    (name, x, y), (_, _, gap) = data["frames"][1]["points"]
+    assert (name, data["arrays"][x], data["arrays"][y]) == ("data", [0, 5], [-4, 9])
+    assert data["arrays"][gap] == [None]
+    assert "points" not in spec_of(explore(flat, label="F", value=[1, 2]))["data"]["frames"][0]
+
+
+def test_points_alone_make_a_frame_and_its_picture():
+    def cloud(k):
+        return Curves({}, "x", "y", points={"cloud": ([0, 1, 2], [k, k, k])})
+
+    made = explore(cloud, label="C", k=[1, 2])
+    assert spec_of(made)["data"]["frames"][0]["series"] == []
+    pixels = np.asarray(Image.open(io.BytesIO(made.png)).convert("RGB"), int)
+    blue = (np.abs(pixels - [0x00, 0x72, 0xB2]).max(2) < 30).sum()
+    assert blue > 3 * 20  # three disks and the one of the legend
 
 
 def test_controls_carry_values_labels_and_start():
@@ -356,22 +467,131 @@ def test_scene_data_that_do_not_fit_are_refused_by_name(scene, data, message):
         explore(scene=scene, data=data, label="S")
 
 
-def test_an_unknown_control_of_a_scene_is_refused_with_those_it_has():
-    with pytest.raises(TypeError, match="scene 'descent' has controls lr, step, got 'momentum'"):
-        explore(scene="descent", data=SCENE, label="D", momentum=[0, 0.9])
+@pytest.mark.parametrize(
+    ("name", "end"),
+    [
+        ("momentum", "$"),
+        ("steps", "; did you mean 'step'"),
+        ("captoin", "; did you mean 'caption'"),
+    ],
+)
+def test_an_unknown_control_of_a_scene_is_refused_with_those_it_has(name, end):
+    message = f"scene 'descent' has controls lr, step, got '{name}'{end}"
+    with pytest.raises(TypeError, match=message):
+        explore(scene="descent", data=SCENE, label="D", **{name: [0, 1]})
 
 
-def test_live_calls_the_function_again_when_a_slider_moves(capsys):
-    calls = []
+@pytest.mark.parametrize(
+    ("scene", "data", "controls", "message"),
+    [
+        ("convolution", IMAGE, {"stride": [0, 1]}, r"stride must keep to \[1, 2, 3\], got 0$"),
+        ("convolution", IMAGE, {"kernel": ["edge", "blurr"]}, "'blurr'; did you mean 'blur'"),
+        ("descent", SCENE, {"step": [0, 500]}, r"step must keep to 0, 1, … 12, got 500"),
+        ("descent", SCENE, {"lr": ["slow", "fast"]}, "lr must keep to .*, got 'slow'"),
+    ],
+)
+def test_values_that_a_scene_is_not_written_for_are_refused(scene, data, controls, message):
+    with pytest.raises(ValueError, match=message):
+        explore(scene=scene, data=data, label="S", **controls)
 
-    def record(k):
-        calls.append(k)
-        return wave(k)
 
-    widget = explore(record, label="Live", live=True, k=[1, 2, 3])
-    widget.children[0].value = 3
-    assert calls[-1] == 3
-    assert type(widget).__module__.startswith("ipywidgets")
+def test_a_single_value_is_refused_as_it_was_written():
+    with pytest.raises(TypeError, match=r"lr must be a list .*, got 0\.1$"):
+        explore(scene="descent", data=SCENE, label="D", lr=0.1)
+
+
+@pytest.mark.parametrize(
+    ("controls", "message"),
+    [
+        ({"k": [1, 2], "phse": ["sine"]}, r"wave\(k, .*\) .* 'phse'; did you mean 'phase'\?$"),
+        ({"k": [1, 2], "captoin": "A"}, r"'captoin'; did you mean 'caption'\?$"),
+        ({"phase": ["sine", "cosine"]}, "wave.* must take the controls phase, got missing .* 'k'$"),
+    ],
+)
+@pytest.mark.parametrize("live", [False, True])
+def test_controls_that_the_function_does_not_take_are_refused(controls, message, live):
+    with pytest.raises(TypeError, match=message):
+        explore(wave, label="W", live=live, **controls)
+
+
+def test_the_documentation_lists_the_scenes_that_there_are():
+    there = {path.stem for path in resources.files(FOLDER).iterdir() if path.suffix == ".js"}
+    assert {"convolution", "descent"} <= set(scenes()) <= there
+    assert f"scene: one of {', '.join(scenes())}." in explore.__doc__
+
+
+def live_parts(widget):
+    """Return controls by label, the picture and the text of a live form."""
+    found, rest = {}, [widget]
+    while rest:
+        part = rest.pop(0)
+        rest = [*getattr(part, "children", ()), *rest]
+        name = type(part).__name__
+        found[part.description if name in ("SelectionSlider", "Dropdown") else name] = part
+    return found
+
+
+def live_wave(k, phase):
+    if k == 3 and phase == "cosine":
+        raise ZeroDivisionError("no <wave> today")
+    return wave(k, phase)
+
+
+@pytest.fixture
+def live():
+    made = explore(
+        live_wave,
+        label="Live",
+        caption="A wave",
+        live=True,
+        k=Choice([1, 2, -3e-7, 3], 2, label="wave number", play=True),
+        phase=["sine", "cosine"],
+    )
+    return live_parts(made)
+
+
+def test_live_shows_the_same_controls_and_text(live):
+    slider, menu = live["wave number"], live["phase"]
+    assert (slider.value, menu.value) == (2, "sine")
+    assert [text for text, _ in slider.options] == ["1", "2", "−3e−07", "3"]
+    assert not slider.continuous_update  # a slow function is called where the slider rests
+    assert live["HTML"].value == "sine 2"
+    assert live["Label"].value == "A wave"
+
+
+def test_live_calls_the_function_again_when_a_control_moves(live):
+    seen = []
+    for name, value in (("wave number", 1), ("phase", "cosine")):
+        live[name].value = value
+        seen.append((live["HTML"].value, live["Image"].value))
+    assert [text for text, _ in seen] == ["sine 1", "cosine 1"]
+    assert seen[0][1] != seen[1][1]
+    assert Image.open(io.BytesIO(seen[1][1])).size == (576, 360)
+
+
+def test_live_plays_the_control_that_is_time(live):
+    play = live["Play"]
+    assert (play.min, play.max, play.value) == (0, 3, 1)
+    play.value = 3
+    assert live["wave number"].value == 3
+    live["wave number"].value = 1
+    assert play.value == 0
+    assert live["HTML"].value == "sine 1"
+
+
+def test_live_shows_an_error_of_the_function_and_recovers(live):
+    picture = live["Image"].value
+    live["phase"].value = "cosine"
+    live["wave number"].value = 3
+    assert "ZeroDivisionError: no &lt;wave&gt; today" in live["HTML"].value
+    assert "live_wave" in live["HTML"].value  # the reader sees where
+    live["wave number"].value = 2
+    assert live["HTML"].value == "cosine 2"
+    assert live["Image"].value != picture
+
+
+def test_live_is_a_widget_which_the_gates_keep_out_of_notebooks(live):
+    assert {type(part).__module__.split(".")[0] for part in live.values()} == {"ipywidgets"}
 
 
 def test_live_without_ipywidgets_says_what_to_install(monkeypatch):
@@ -388,7 +608,7 @@ def test_importing_it_loads_no_plotting_library():
     assert ran.stdout.split() == ["False", "False"]
 
 
-@pytest.mark.parametrize("name", ["descent", "convolution"])
+@pytest.mark.parametrize("name", scenes())
 def test_each_scene_stands_beside_its_python_side(name):
     part = importlib.import_module(f"d2l_lite.scenes.{name}")
     assert all(callable(getattr(part, role)) for role in ("check", "controls", "draw"))

@@ -1,6 +1,7 @@
 // The core of every explorable: axes and lines on a canvas, and controls that keep picture and text alive.
 // It stands in each output once, inside a function, so that outputs share nothing and leave nothing global.
 // A scene is an object with
+//   load()                          optional: a promise; the picture is drawn again when it is kept
 //   draw(ctx, values, data, theme)  paints; theme holds width, height, dark, ink, muted, faint, colors, dashes, font
 //   describe(values, data)          returns the text that says what the picture shows
 //   height(width)                   returns the height of the canvas in CSS pixels
@@ -162,8 +163,8 @@ const core = (() => {
     ctx.stroke();
   };
 
-  // Draws a legend from the top left corner of the canvas on; returns the height it took.
-  const legend = (ctx, labels, theme) => {
+  // Draws a legend from the top left corner of the canvas on, lines first, then disks; returns the height it took.
+  const legend = (ctx, labels, theme, lines = labels.length) => {
     ctx.font = theme.font;
     ctx.textAlign = "left";
     ctx.textBaseline = "middle";
@@ -175,14 +176,9 @@ const core = (() => {
         x = 8;
         y += 20;
       }
-      ctx.strokeStyle = theme.color(i);
-      ctx.lineWidth = 2;
-      ctx.setLineDash(theme.dash(i));
-      ctx.beginPath();
-      ctx.moveTo(x, y);
-      ctx.lineTo(x + 32, y);
-      ctx.stroke();
-      ctx.setLineDash([]);
+      const pixels = { x: (v) => v, y: (v) => v };
+      if (i < lines) polyline(ctx, pixels, [x, x + 32], [y, y], theme.color(i), theme.dash(i));
+      else disk(ctx, x + 16, y, 4, theme.color(i));
       ctx.fillStyle = theme.ink;
       ctx.fillText(label, x + 40, y);
       x += width;
@@ -191,54 +187,87 @@ const core = (() => {
   };
 
   const drawCurves = (ctx, frame, data, theme) => {
-    const names = frame.series.map((series) => series[0]);
-    const top = names.length > 1 ? legend(ctx, names, theme) : 0;
+    const { series, points = [] } = frame;
+    const names = [...series, ...points].map(([name]) => name);
+    const top = names.length > 1 ? legend(ctx, names, theme, series.length) : 0;
     const box = { x: 0, y: top, w: theme.width, h: theme.height - top };
     const plot = axes(ctx, box, data.heads[frame.head], theme);
-    clipped(ctx, plot, () =>
-      frame.series.forEach(([, xs, ys], i) =>
+    clipped(ctx, plot, () => {
+      points.forEach(([, xs, ys], i) =>
+        data.arrays[xs].forEach((x, k) => {
+          const y = data.arrays[ys][k];
+          if (x !== null && y !== null) disk(ctx, plot.x(x), plot.y(y), 3, theme.color(series.length + i));
+        })
+      );
+      series.forEach(([, xs, ys], i) =>
         polyline(ctx, plot, data.arrays[xs], data.arrays[ys], theme.color(i), theme.dash(i))
-      )
-    );
+      );
+    });
   };
 
-  const drawPicture = (ctx, frame, theme) => {
-    const [height, width, channels] = frame.image;
-    const bytes = atob(frame.pixels);
-    const image = new ImageData(width, height);
-    for (let i = 0; i < width * height; i++) {
-      for (let c = 0; c < 3; c++) {
-        image.data[4 * i + c] = bytes.charCodeAt(channels === 3 ? 3 * i + c : i);
-      }
-      image.data[4 * i + 3] = 255;
-    }
-    const small = document.createElement("canvas");
-    small.width = width;
-    small.height = height;
-    small.getContext("2d").putImageData(image, 0, 0);
-    const zoom = Math.min(theme.width / width, theme.height / height);
-    ctx.imageSmoothingEnabled = false;
+  // Where pixel (row, col) of a sheet's picture k lies. Pictures stand side by side on a grid, or they are woven:
+  // one block for each pixel, with its value in every picture, and every other block mirrored.
+  const onSheet = ({ size: [h, w], grid: [rows, cols], woven }, k, [row, col]) => {
+    const [i, j] = [Math.floor(k / cols), k % cols];
+    if (!woven) return [i * h + row, j * w + col];
+    return [row * rows + (row % 2 ? rows - 1 - i : i), col * cols + (col % 2 ? cols - 1 - j : j)];
+  };
+
+  // Takes picture k out of the decoded sheet.
+  const cut = (sheet, k, image) => {
+    const [h, w] = sheet.size;
+    const small = Object.assign(document.createElement("canvas"), { width: w, height: h });
+    const ctx = small.getContext("2d");
+    const copy = (row, col, height, width) => {
+      const [y, x] = onSheet(sheet, k, [row, col]);
+      ctx.drawImage(image, x, y, width, height, col, row, width, height);
+    };
+    if (!sheet.woven) copy(0, 0, h, w);
+    else for (let i = 0; i < h; i++) for (let j = 0; j < w; j++) copy(i, j, 1, 1);
+    return small;
+  };
+
+  // Each pixel of the picture becomes a square of whole pixels, so that none is wider than its neighbor.
+  const drawPicture = (ctx, picture, [height, width], theme) => {
+    const fit = Math.min(theme.width / width, theme.height / height);
+    const zoom = Math.floor(fit) || fit;
     const [w, h] = [width * zoom, height * zoom];
-    ctx.drawImage(small, (theme.width - w) / 2, (theme.height - h) / 2, w, h);
+    ctx.imageSmoothingEnabled = fit < 1;
+    ctx.drawImage(picture, Math.floor((theme.width - w) / 2), Math.floor((theme.height - h) / 2), w, h);
+  };
+
+  const decoded = async ({ webp }) => {
+    const image = new Image();
+    image.src = `data:image/webp;base64,${webp}`;
+    await image.decode();
+    return image;
   };
 
   // The scene of results that were computed on a grid: frames in row-major order of the controls' values.
   const frames = (spec) => {
-    const frameOf = (values) => {
-      const index = spec.controls.reduce(
-        (sum, control) => sum * control.values.length + control.values.indexOf(values[control.name]),
-        0
-      );
-      return spec.data.frames[index];
-    };
+    const { sheets, frames: all, texts } = spec.data;
+    const images = []; // the decoded sheets; null where the browser could not
+    const placeOf = (values) =>
+      spec.controls.reduce((sum, c) => sum * c.values.length + c.values.indexOf(values[c.name]), 0);
     const listing = (values) =>
       spec.controls.map((c) => `${c.label} ${shown(values[c.name])}`).join(", ") + ".";
+    const drawFromSheet = (ctx, frame, theme) => {
+      let s = 0;
+      for (; frame >= sheets[s].count; s++) frame -= sheets[s].count;
+      if (images[s]) return drawPicture(ctx, cut(sheets[s], frame, images[s]), sheets[s].size, theme);
+      Object.assign(ctx, { font: theme.font, fillStyle: theme.ink, textAlign: "left", textBaseline: "top" });
+      if (images[s] === null) ctx.fillText("This browser cannot show the stored pictures.", 8, 8);
+    };
     return {
+      load: () =>
+        Promise.all(sheets.map((sheet, s) =>
+          decoded(sheet).catch(() => null).then((image) => { images[s] = image; })
+        )),
       height: (width) => Math.max(230, Math.min(380, Math.round(width * 0.56))),
-      describe: (values) => frameOf(values).text || listing(values),
+      describe: (values) => texts[placeOf(values)] || listing(values),
       draw: (ctx, values, data, theme) => {
-        const frame = frameOf(values);
-        if (frame.image) drawPicture(ctx, frame, theme);
+        const frame = all[placeOf(values)];
+        if (typeof frame === "number") drawFromSheet(ctx, frame, theme);
         else drawCurves(ctx, frame, data, theme);
       },
     };
@@ -359,6 +388,7 @@ const core = (() => {
         put,
       });
     }
+    if (scene.load) scene.load().then(paint);
     new ResizeObserver(paint).observe(root);
     root.addEventListener("transitionend", paint); // the style sheet makes a change of color a transition
   };
@@ -445,6 +475,6 @@ const core = (() => {
 
   const mount = (id, scene, spec) => page.mount(id, (root) => bind(root, scene, spec));
 
-  return { axes, clipped, cross, disk, frames, legend, linearTicks, logTicks, mount, nearest, number, polyline, scale };
+  return { axes, clipped, cross, disk, frames, legend, linearTicks, logTicks, mount, nearest, number, onSheet, polyline, scale };
 })();
 if (typeof module !== "undefined") module.exports = core;

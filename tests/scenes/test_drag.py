@@ -4,14 +4,15 @@ import pytest
 
 from d2l_lite.embedding import embed
 
-#: A scene whose picture is a point: x moves `k`, limited by `n`; y moves `size`. Nothing below 100.
+#: A scene whose picture is a point: x moves `k`, limited by `n`; y moves `size`. Nothing below 100,
+#: and on the right a place that moves `n` too.
 SCENE = """
 const scene = {
   height: () => 200,
   describe: (values) => `k ${values.k}, size ${values.size}, n ${values.n}`,
   limits: (values) => ({ k: values.n }),
   draw: (ctx, values, data, theme) => core.disk(ctx, 10 * values.k, values.size, 5, theme.ink),
-  drag: ([x, y]) => (y > 100 ? null : { k: x / 10, size: y, kind: y > 90 ? "low" : "high" }),
+  drag: ([x, y]) => (y > 100 ? null : x > 400 && x < 500 ? { k: 15, n: 21 } : { k: x / 10, size: y, kind: y > 90 ? "low" : "high" }),
 };
 core.mount("ID", scene, spec);
 """
@@ -93,6 +94,14 @@ def test_a_bound_set_by_another_control_is_kept(dragged):
     page.keyboard.press("Home")
     page.mouse.click(*at(150, 10))
     assert text_of(page) == "k 4, size 10, n 5"
+
+
+def test_a_drag_may_move_a_bound_and_what_it_bounds(dragged):
+    page, at = dragged()
+    page.locator("input").nth(1).focus()
+    page.keyboard.press("Home")
+    page.mouse.click(*at(450, 10))
+    assert text_of(page) == "k 15, size 10, n 21"
 
 
 def test_one_message_is_read_aloud_at_the_end_of_a_drag(dragged):
