@@ -23,6 +23,8 @@ _nbformat: Any = nbformat
 #: The key of a notebook's metadata under which its hashes and measurements are recorded.
 RECORD = "d2l_lite"
 SETUP_TAG = "setup"
+#: A cell that asks the reader a question; its code, which holds the answers, is folded.
+QUIZ_TAG = "quiz"
 #: What a notebook says of itself; versions are left out, since they change without its content.
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -210,7 +212,7 @@ def inputs(page: Page) -> NotebookNode:
         node: dict[str, Any] = {
             "id": digest([page.name, content, seen[content]])[:12],
             "cell_type": cell.kind,
-            "metadata": dict(cell.metadata),
+            "metadata": _metadata(cell),
             "source": cell.source,
         }
         if cell.kind == "code":
@@ -219,6 +221,13 @@ def inputs(page: Page) -> NotebookNode:
     whole = {"cells": nodes, "metadata": METADATA, "nbformat": 4, "nbformat_minor": 5}
     made: NotebookNode = _nbformat.from_dict(json.loads(json.dumps(whole)))
     return made
+
+
+def _metadata(cell: Cell) -> dict[str, Any]:
+    """Return what the notebook says of a cell: of a quiz also that JupyterLab folds its code."""
+    if QUIZ_TAG not in cell.tags:
+        return dict(cell.metadata)
+    return {**cell.metadata, "jupyter": {**cell.metadata.get("jupyter", {}), "source_hidden": True}}
 
 
 def digest(value: Any) -> str:

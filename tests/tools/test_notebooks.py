@@ -102,6 +102,18 @@ def test_equal_cells_and_equal_pages_have_ids_of_their_own(tmp_path):
     assert len(ids) == len(set(ids)) == 8
 
 
+def test_the_code_of_a_quiz_is_folded_and_of_no_other_cell(tmp_path):
+    quiz = cell(":tags: [quiz, remove-input]\n\na = 1")
+    own = cell("---\ntags: [quiz]\njupyter: {outputs_hidden: false}\n---\nb = 2")
+    made = inputs(page_of(tmp_path, CHAPTER + quiz + own)).cells
+    assert [one.metadata.get("jupyter") for one in made[-2:]] == [
+        {"source_hidden": True},
+        {"outputs_hidden": False, "source_hidden": True},
+    ]
+    assert made[-2].metadata.tags == ["quiz", "remove-input"]
+    assert all("jupyter" not in one.metadata for one in made[:-2])
+
+
 # What is run again.
 
 
