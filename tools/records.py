@@ -40,10 +40,14 @@ class Stored:
 
 @dataclass(frozen=True)
 class Run:
-    """A notebook that was run: the page that it belongs to, and what the run measured."""
+    """A notebook that was run: its page, whose parameters it took, and what the run measured.
+
+    The profile is `default` for a notebook's own parameters, and `injected` for any others.
+    """
 
     docname: str
     is_solution: bool
+    profile: str
     record: dict[str, Any]
 
 
@@ -132,13 +136,15 @@ def runs(root: Path, docnames: Iterable[str]) -> list[Run]:
         path = root / ("exercises/solutions" if is_solution else folder) / f"{slug}.ipynb"
         if folder not in ("chapters", "exercises") or not path.is_file():
             continue
-        record = read(path)["metadata"].get(RECORD, {})
+        notebook = read(path)
+        record = notebook["metadata"].get(RECORD, {})
         if missing := [key for key in MEASURED if key not in record]:
             name = path.relative_to(root).as_posix()
             raise ValueError(
                 f"{name} must record its run, but lacks {', '.join(missing)}; run `make notebooks`"
             )
-        found.append(Run(docname, is_solution, record))
+        injected = any("injected-parameters" in tags(cell) for cell in notebook["cells"])
+        found.append(Run(docname, is_solution, "injected" if injected else "default", record))
     return found
 
 

@@ -141,7 +141,8 @@ class StatusDirective(SphinxDirective):
         rows = [*map(status_line, found), ["Together", "", "", f"{seconds:.1f}", f"{peak:,}"]]
         head = ("page", "run on", "device", "seconds", "peak MB")
         used = "; ".join(dict.fromkeys(map(versions, found)))
-        text = f"{len(found)} notebooks ran with {used}."
+        profiles = " and ".join(dict.fromkeys(run.profile for run in found))
+        text = f"{len(found)} notebooks ran with {used}, with the parameters of profile {profiles}."
         return [nodes.paragraph("", text), table_of(head, rows)]
 
 

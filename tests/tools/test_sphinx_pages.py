@@ -198,7 +198,15 @@ def test_the_status_table_holds_every_run_and_their_sum(built):
     assert "Tiny 2030-01-02 cpu, 2 threads 12.4 1,500" in texts[1]
     assert "Exercises: tiny (solutions) 2030-01-02 cpu, 2 threads 3.0 2" in texts[2]
     assert "Together 15.4 1,500" in texts[3]
-    assert "2 notebooks ran with Python 3.11, PyTorch 2.1 and NumPy 2.0." in article(output)
+    used = "2 notebooks ran with Python 3.11, PyTorch 2.1 and NumPy 2.0"
+    assert f"{used}, with the parameters of profile default." in article(output)
+
+
+def test_parameters_of_another_run_are_not_called_the_notebooks_own(built, tiny):
+    injected = cell("code", "count = 2", tags=["injected-parameters"])
+    (tiny / "chapters/tiny.ipynb").write_text(json.dumps(notebook(injected, **RECORD)))
+    output, _ = built("```{status}\n```")
+    assert "of profile injected and default." in article(output)
 
 
 def test_a_run_without_its_record_is_an_error_with_its_remedy(built, tiny):
