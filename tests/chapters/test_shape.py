@@ -1,5 +1,6 @@
 """What every chapter has: its anatomy and rhythm, each seen missing in a planted text."""
 
+import ast
 import re
 import statistics
 from pathlib import Path
@@ -14,6 +15,10 @@ MAX_CELL_LINES, MAX_CLASS_LINES, MAX_MEDIAN_LINES = 15, 20, 7
 MAX_LINE = 88
 MIN_COMPARED_CELLS = 3
 MAX_SUMMARY_LINES = 5
+MIN_QUIZZES, MAX_QUIZZES = 2, 4
+QUIZ_TAGS = {"quiz", "remove-input"}
+#: Sections that ask nothing: a quiz stands where its question arises.
+CLOSING = re.compile(r"Limits|Roads not taken|Summary|Exercises|References")
 FOLDED = {"hide-input", "hide-cell", "remove-cell", "remove-input"}
 NOT_WORDS = re.compile(
     r"\$\$.*?\$\$|\$[^$]*\$|```.*?```|^:::.*?$|^:\w+:.*?$|\{\w[\w:]*\}", re.M | re.S
@@ -64,6 +69,37 @@ def summary(cells: tuple[Cell, ...]) -> list[str]:
     return re.findall(r"^(?:[-*]|\d+\.) ", found[1], re.M) if found else []
 
 
+def quiz_calls(cell: Cell) -> list[ast.Call]:
+    """Return the calls of `d2l.quiz` in a code cell; magics are no Python, and hold none."""
+    if cell.kind != "code" or "quiz(" not in cell.source:
+        return []
+    calls = (node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Call))
+    return [call for call in calls if ast.unparse(call.func) == "d2l.quiz"]
+
+
+def computed_answers(cells: tuple[Cell, ...]) -> list[ast.expr]:
+    """Return what the chapter's quizzes give as `answer=`, where something is called for it."""
+    calls = [call for cell in cells for call in quiz_calls(cell)]
+    given = [word.value for call in calls for word in call.keywords if word.arg == "answer"]
+    return [value for value in given if any(isinstance(n, ast.Call) for n in ast.walk(value))]
+
+
+def misplaced_quizzes(cells: tuple[Cell, ...]) -> list[str]:
+    """Return quizzes that share a cell or a section, end the chapter, or lack their tags."""
+    faults, heading, used = [], "", set()
+    for cell in cells:
+        if cell.kind == "markdown":
+            heading = [heading, *re.findall(r"^##+ (.+)$", cell.source, re.M)][-1]
+        calls = quiz_calls(cell)
+        if calls or "quiz" in cell.tags:
+            if len(calls) != 1 or not set(cell.tags) >= QUIZ_TAGS:
+                faults.append(f"line {cell.line}: one quiz a cell, tagged {sorted(QUIZ_TAGS)}")
+            if not heading or heading in used or CLOSING.match(heading):
+                faults.append(f"line {cell.line}: a quiz of its own section, got {heading!r}")
+            used.add(heading)
+    return faults
+
+
 @pytest.fixture(params=sorted(path.stem for path in SOURCES.glob("*.md")))
 def chapter(request):
     return request.param, read_source(SOURCES / f"{request.param}.md")
@@ -89,6 +125,13 @@ def test_outputs_are_compared(chapter):
 
 def test_every_figure_has_caption_name_and_alt_text(chapter):
     assert figures_without_text(chapter[1]) == []
+
+
+def test_readers_check_themselves_along_the_way(chapter):
+    asked = sum(len(quiz_calls(cell)) for cell in chapter[1])
+    assert MIN_QUIZZES <= asked <= MAX_QUIZZES
+    assert misplaced_quizzes(chapter[1]) == []
+    assert computed_answers(chapter[1]), "a chapter has a numeric quiz whose answer is computed"
 
 
 def test_anatomy(chapter):
@@ -119,3 +162,33 @@ def test_planted_faults_are_seen():
     text = Cell("markdown", "Two words. $a + b$ {term}`three`\n\n$$ c = d $$")
     assert words((text,)) == 3
     assert len(summary((Cell("markdown", "## Summary\n- one\n- two\n\n## References\n"),))) == 2
+
+
+def quizzes(*headings, tags=("quiz", "remove-input"), code="d2l.quiz('Words are asked.')"):
+    """Return a chapter with a section and a quiz for each heading."""
+    for heading in headings:
+        yield Cell("markdown", f"Text.\n\n### {heading}\n\nText.")
+        yield Cell("code", code, {"tags": list(tags)}, 1)
+
+
+def test_planted_quizzes_are_counted_and_seen_misplaced():
+    good = tuple(quizzes("One", "Two"))
+    assert sum(len(quiz_calls(cell)) for cell in good) == 2
+    assert misplaced_quizzes(good) == []
+    assert words(good) == words(tuple(cell for cell in good if cell.kind == "markdown"))
+    for fault in (
+        quizzes("One", "One"),
+        quizzes("Summary"),
+        quizzes("Limits, and roads not taken"),
+        quizzes("One", tags=["quiz"]),
+        quizzes("One", tags=["remove-input"]),
+        quizzes("One", code="d2l.quiz('a'), d2l.quiz('b')"),
+        quizzes("One", code="x = 1"),
+        tuple(quizzes("One"))[1:],
+    ):
+        assert len(misplaced_quizzes(tuple(fault))) == 1
+    assert quiz_calls(Cell("code", "%pip install quiz")) == []
+    assert quiz_calls(Cell("markdown", "d2l.quiz('a')")) == []
+    for answer, computed in (("4", False), ("2 + 2", False), ("slope(x)[0]", True)):
+        cells = tuple(quizzes("One", code=f"d2l.quiz('', answer={answer})"))
+        assert bool(computed_answers(cells)) == computed
