@@ -94,4 +94,4 @@ def draw(figure: Any, values: dict[str, Any], data: dict[str, Any]) -> None:
     right.set(xlabel=names[0], ylabel=names[1])
     if hidden is None:
         low, high = right.get_xlim()
-        right.plot([low, 0, 0, high], [0, 0, 1, 1], color="black", zorder=0)
+        right.plot([low, 0, 0, high], [0, 0, 1, 1], color="black", zorder=1)
