@@ -24,7 +24,8 @@ def check(data: dict[str, Any]) -> None:
     if not {"points"} <= set(data) <= {"points", "names"}:
         raise ValueError(f"data of scene 'projection' needs points (names), got {sorted(data)}")
     rows = data["points"]
-    if not isinstance(rows, list) or any(np.shape(row) != (2,) for row in rows):
+    pairs = isinstance(rows, list) and all(np.shape(row) == (2,) for row in rows)
+    if not pairs or any(isinstance(v, str) for row in rows for v in row):
         raise ValueError(f"data['points'] must be rows of two numbers, got {rows}")
     if not 3 <= len(rows) <= _MAX_POINTS:
         raise ValueError(f"data['points'] must be 3 to {_MAX_POINTS} points, got {len(rows)}")

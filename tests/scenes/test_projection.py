@@ -148,6 +148,8 @@ def test_the_pointer_turns_the_line(node, width):
     [
         ({"point": []}, r"needs points \(names\), got \['point'\]"),
         ({"points": [[1, 2, 3]] * 4}, r"must be rows of two numbers, got \[\[1, 2, 3\]"),
+        ({"points": ["ab"] * 4}, "must be rows of two numbers, got"),
+        ({"points": [["a", "b"]] * 4}, "must be rows of two numbers, got"),
         ({"points": 3}, "must be rows of two numbers, got 3"),
         ({"points": [[0, 1], [1, 0]]}, "must be 3 to 300 points, got 2"),
         ({"points": [[0, 1], [1, 1], [2, 1]]}, "must vary in both features"),
