@@ -19,11 +19,12 @@
   });
 
   // A browser does not save a file from the reader's own disk: there the link opens it.
-  if (location.protocol === "file:") {
+  document.addEventListener("DOMContentLoaded", () => {
+    if (location.protocol !== "file:") return;
     document.querySelectorAll("a.d2l-button[download]").forEach((link) => {
       link.textContent = "Open notebook file";
     });
-  }
+  });
 
   // On paper nothing unfolds and the ground is white: answers open, and pictures are drawn anew in dark ink.
   const folded = ".bd-article details:not([open]):not(.hide)";

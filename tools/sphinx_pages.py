@@ -230,6 +230,9 @@ def add_facts(app: Sphinx, doctree: nodes.document) -> None:
 def configure(app: Sphinx, config: Config) -> None:
     """Load the book's fonts where they are at hand, and drop the buttons that pages have twice."""
     config.html_theme_options["use_download_button"] = False
+    # Code is copied; what it printed is not.
+    config.copybutton_selector = "div:not(.output) > div.highlight > pre"
+    config.nb_code_prompt_show, config.nb_code_prompt_hide = "Show the code", "Hide the code"
     if fonts.vendor():
         app.add_css_file(f"../{fonts.STYLE}")
 
