@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # Two processes with two threads each fight over two cores: one thread each.
 QUIET := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive PYTHONHASHSEED=0
 
-.PHONY: book serve test unit run lint notebooks check lab data lock repository bench clean
+.PHONY: book pdf epub serve test unit run lint notebooks check lab data lock repository bench clean
 
 $(STAMP): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("The book builds with Python 3.11 or newer; this is %d.%d. Try: make PYTHON=python3.12" % v[:2])'
@@ -17,6 +17,12 @@ $(STAMP): requirements.txt pyproject.toml
 
 book: $(STAMP)            ## build the HTML from the committed notebooks
 	$(BIN)/python -m tools.book build
+
+pdf: $(STAMP)             ## the book on sheets of A4: build/d2l-lite.pdf (needs chromium, nodejs and npm)
+	$(BIN)/python -m tools.printing pdf
+
+epub: $(STAMP)            ## the book for e-readers: build/d2l-lite.epub (needs nodejs and npm)
+	$(BIN)/python -m tools.printing epub
 
 serve: book               ## serve the built book on loopback
 	$(BIN)/python -m tools.book serve
