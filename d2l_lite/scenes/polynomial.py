@@ -1,5 +1,6 @@
 """Bias and variance of polynomial fits: what the scene needs, and its picture without a browser."""
 
+import json
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,8 @@ def example(num_sets: int = 20, num_points: int = 15, seed: int = 1) -> dict[str
     y, test = (np.sin(np.pi * v) + noise * rng.normal(size=v.shape) for v in (x, grid))
     data = {"x": x, "y": y, "grid": grid, "truth": np.sin(np.pi * grid), "test": test}
     rounded = {name: values.round(3).tolist() for name, values in data.items()}
-    return {
-        "data": {**rounded, "noise": noise},
-        "label": "Bias and variance of polynomials fitted to noisy samples",
-    }
+    label = "Bias and variance of polynomials fitted to noisy samples"
+    return {"data": {**rounded, "noise": noise}, "label": label}
 
 
 def check(data: dict[str, Any]) -> None:
@@ -30,20 +29,21 @@ def check(data: dict[str, Any]) -> None:
     if set(data) != _KEYS:
         got = f"missing {sorted(_KEYS - set(data))}, unknown {sorted(set(data) - _KEYS)}"
         raise ValueError(f"data of scene 'polynomial' needs {', '.join(sorted(_KEYS))}: {got}")
-    if not isinstance(data["noise"], int | float) or data["noise"] <= 0:
-        rule = "data['noise'] must be a positive standard deviation"
-        raise ValueError(f"{rule}, got {data['noise']}")
+    texts = sorted(name for name, given in data.items() if '"' in json.dumps(given))
+    if texts:
+        raise ValueError(f"data of scene 'polynomial' must be numbers, got strings in {texts}")
+    if isinstance(data["noise"], list) or data["noise"] <= 0:
+        raise ValueError(f"data['noise'] must be one positive number, got {data['noise']}")
     grid = data["grid"]
     if np.ndim(grid) != 1 or len(grid) < 2 or not (np.diff(grid) > 0).all():
         raise ValueError(f"data['grid'] must be at least two increasing numbers, got {grid}")
     for name in ("truth", "test"):
         if np.shape(data[name]) != (len(grid),):
-            rule = f"data[{name!r}] must be {len(grid)} numbers, one for each of the grid"
-            raise ValueError(f"{rule}, got shape {np.shape(data[name])}")
+            raise ValueError(f"data[{name!r}] must be {len(grid)} numbers, got {data[name]}")
     sizes = [[len(row) if isinstance(row, list) else 0 for row in data[name]] for name in "xy"]
     if len(sizes[0]) < 2 or sizes[0] != sizes[1]:
-        rule = "data['x'] and data['y'] must be at least two training sets, equally long rows"
-        raise ValueError(f"{rule}, got lengths {sizes[0]} and {sizes[1]}")
+        rule = "must be at least two training sets, equally long rows"
+        raise ValueError(f"data['x'] and data['y'] {rule}, got lengths {sizes}")
     inside = all(grid[0] <= v <= grid[-1] for row in data["x"] for v in row)
     fewest = min(len(set(row)) for row in data["x"])
     if fewest <= _MAX_DEGREE or not inside:

@@ -34,7 +34,7 @@ const temperature = (() => {
   const chances = (values, logits) => {
     const ranked = order(logits).slice(0, values.top_k);
     const p = renormalized(softmax(logits, values.temperature), ranked);
-    return renormalized(p, holding(ranked, p, values.top_p));
+    return values.top_p < 1 ? renormalized(p, holding(ranked, p, values.top_p)) : p;
   };
 
   const entropy = (p) => p.reduce((sum, v) => (v > 0 ? sum - v * Math.log2(v) : sum), 0);
@@ -87,7 +87,7 @@ const temperature = (() => {
       `${where} next symbol has entropy ${show(bits)} bits (uniform: ${show(Math.log2(symbols.length))}) ` +
       `and perplexity ${show(2 ** bits)}: ` +
       (p[ranked[0]] > 0.9995
-        ? `the choice is greedy, always “${symbols[ranked[0]]}”. `
+        ? `the choice is greedy, ${kept > 1 ? "almost " : ""}always “${symbols[ranked[0]]}”. `
         : `as uncertain as that many equally likely symbols. The most likely is “${symbols[ranked[0]]}” ` +
           `with ${show(p[ranked[0]])}; ${many === 1 ? "1 symbol holds" : `${many} symbols hold`} 90\u00a0%. `) +
       (lost ? `${lost} of ${symbols.length} cannot be drawn.` : `All ${kept} can be drawn.`) +

@@ -65,7 +65,8 @@ def chances(values: dict[str, Any], logits: Any) -> Any:
     p, ranked = np.exp(z - z.max()), np.argsort(-np.array(logits), kind="stable")
     p[ranked[values["top_k"] :]] = 0
     before = np.cumsum(p[ranked] / p.sum()) - p[ranked] / p.sum()
-    p[ranked[before >= values["top_p"] - 1e-12]] = 0
+    if values["top_p"] < 1:
+        p[ranked[before >= values["top_p"] - 1e-12]] = 0
     return p / p.sum()
 
 

@@ -134,11 +134,13 @@ def test_the_pointer_on_the_errors_sets_the_degree(node, width):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"noise": 0}, r"data\['noise'\] must be a positive standard deviation, got 0"),
-        ({"noise": "loud"}, "must be a positive standard deviation, got loud"),
+        ({"noise": 0}, r"data\['noise'\] must be one positive number, got 0"),
+        ({"noise": [0.1]}, "must be one positive number"),
+        ({"noise": "loud"}, r"must be numbers, got strings in \['noise'\]"),
+        ({"x": [["a"] * 15] * 20}, r"must be numbers, got strings in \['x'\]"),
         ({"seed": 1}, r"needs grid, noise, .*: missing \[\], unknown \['seed'\]"),
         ({"grid": [1, 0]}, "increasing numbers"),
-        ({"truth": [1, 2]}, r"data\['truth'\] must be 101 numbers.* got shape \(2,\)"),
+        ({"truth": [1, 2]}, r"data\['truth'\] must be 101 numbers.* got \[1, 2\]"),
         ({"x": DATA["x"][:3]}, "equally long rows, got lengths"),
         ({"x": DATA["x"][:1], "y": DATA["y"][:1]}, "at least two training sets"),
         ({"x": [[0.5] * 15] * 20}, r"13 different numbers or more, .* got 1$"),

@@ -48,7 +48,7 @@ def cut(values, logits):
     for i in ranked:
         kept.append(i)
         held += p[i] / inside
-        if held >= values["top_p"] - 1e-12:
+        if 1 > values["top_p"] <= held + 1e-12:
             break
     result = np.zeros(len(p))
     result[kept] = p[kept] / p[kept].sum()
@@ -130,6 +130,8 @@ def test_one_symbol_left_is_said_to_be_greedy(node):
     text = described(node, **{**WHOLE, "top_k": 1})
     assert f"entropy 0 bits (uniform: {np.log2(N):.3g}) and perplexity 1: the choice" in text
     assert f"is greedy, always “h”. {N - 1} of {N} cannot be drawn." in text
+    cold = described(node, **{**WHOLE, "temperature": 0.1})
+    assert f"the choice is greedy, almost always “h”. All {N} can be drawn." in cold
     assert f"All {N} can be drawn." in described(node, **WHOLE)
 
 
