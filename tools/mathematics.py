@@ -136,7 +136,7 @@ def formulas(page: str) -> Iterator[Formula]:
             found.append(_formula(one))
     for start, end in _readable(page):
         found += [_formula(one) for one in _DELIMITED.finditer(page, start, end)]
-    yield from sorted(found, key=lambda one: one.start)
+    yield from sorted(set(found), key=lambda one: one.start)  # a marked one in an output is one
 
 
 def _formula(match: re.Match[str]) -> Formula:

@@ -43,6 +43,11 @@ def test_formulas_in_outputs_are_found_and_nowhere_else():
     assert kinds(page) == [("a < b", False), ("c^2", False), ("d", True)]
 
 
+def test_a_formula_that_is_marked_inside_an_output_is_set_once():
+    quiz = r'<div class="output text_html">Is <span class="math notranslate">\(a\)</span>?</div>'
+    assert kinds(quiz) == [("a", False)]
+
+
 node = pytest.mark.skipif(
     shutil.which("node") is None or not mathematics.MATHJAX.is_dir(),
     reason="node or MathJax is missing: `make book` fetches MathJax where npm is installed",
