@@ -41,7 +41,7 @@ const quiz = (() => {
       const label = make("label", option);
       const input = make("input", label, { type, name });
       make("span", label).append(...text);
-      make("b", label);
+      make("b", label.lastChild);
       return input;
     });
   };
@@ -78,7 +78,7 @@ const quiz = (() => {
     const checkOptions = () => {
       const given = inputs.flatMap((input, i) => (input.checked ? [i] : []));
       given.forEach((i) => {
-        inputs[i].parentNode.lastChild.textContent = spec.right.includes(i) ? "✓ right" : "✗ wrong";
+        inputs[i].nextSibling.lastChild.textContent = spec.right.includes(i) ? "✓ right" : "✗ wrong";
       });
       say(given.length ? judge(spec, given) : "Choose an answer first.", given);
     };
