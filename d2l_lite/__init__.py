@@ -12,7 +12,8 @@ from d2l_lite.data import (
     random_horizontal_flip,
     synthetic_linear,
 )
-from d2l_lite.explore import Choice, Curves, Explorable, Picture, Slider, explore
+from d2l_lite.explore import Choice, Explorable, Slider, explore
+from d2l_lite.frames import Curves, Picture
 from d2l_lite.plotting import (
     COLORS,
     LINE_STYLES,

@@ -18,9 +18,7 @@ import numpy as np
 
 from d2l_lite import frames
 from d2l_lite.embedding import FOLDER, embed
-from d2l_lite.frames import Curves as Curves
-from d2l_lite.frames import Picture as Picture
-from d2l_lite.frames import rounded
+from d2l_lite.frames import Curves, Picture, rounded
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 #: A sheet of pictures is stored at the first of these qualities of WebP (100 means without loss)
 #: at which it is small enough, and at the last if it is at none.
 QUALITIES = (100, 90, 75, 50)
-_SMALL_ENOUGH = 13_000  # bytes
+_SMALL_ENOUGH = 9_000  # bytes
 _MAX_SIDE = 16_383  # pixels of a WebP
 
 
@@ -78,6 +78,8 @@ def _gaps(values: Any, scale: str) -> list[Any]:
     spread = float(np.ptp(values[shown])) if scale == "linear" and shown.any() else 0.0
     size = float(np.abs(values[shown]).max()) if spread else 1.0
     digits = 4 + math.ceil(math.log10(size / spread)) if 0 < spread < size else 4
+    # A value far smaller than the axis is not worth its own four digits.
+    values = np.round(values, 4 - math.floor(math.log10(spread))) if spread else values
     return [rounded(v, digits) if there else None for v, there in zip(values, shown, strict=True)]
 
 

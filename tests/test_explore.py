@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from d2l_lite.explore import FOLDER, Choice, Curves, Picture, Slider, explore, scenes
+from d2l_lite.explore import FOLDER, Choice, Slider, explore, scenes
+from d2l_lite.frames import Curves, Picture
 from tests.processes import distinct_outputs
 
 SCENE = {"H": [[2.0, 0.5], [0.5, 1.0]], "w_star": [1.0, 2.0], "w0": [-1.0, 0.0], "steps": 12}
@@ -314,7 +315,8 @@ def test_the_picture_of_frames_shows_the_start():
 
 BYTES = """
 import hashlib, numpy as np
-from d2l_lite.explore import Curves, Slider, explore
+from d2l_lite.explore import Slider, explore
+from d2l_lite.frames import Curves
 def f(k, kind):
     x = np.linspace(0, 6, 40)
     return Curves({kind: (x, np.sin(k * x))}, "x", "y")

@@ -172,6 +172,15 @@ const convolution = (() => {
     if (cell) box(ctx, panels.output, cell[0], cell[1], theme.color(2), 3);
   };
 
-  return { convolve, describe, draw, height: (width) => (width < STACKED_BELOW ? 520 : 320), limits, outputSize };
+  // A pointer on the output picks the cell below it.
+  const drag = ([x, y], values, data, theme) => {
+    const { x: left, y: top, cell } = layout(values, data, theme).output;
+    const [rows, cols] = outputShape(values, data);
+    const [row, col] = [(y - top) / cell, (x - left) / cell].map(Math.floor);
+    return row >= 0 && row < rows && col >= 0 && col < cols ? { position: row * cols + col } : null;
+  };
+
+  const height = (width) => (width < STACKED_BELOW ? 520 : 320);
+  return { convolve, describe, drag, draw, height, limits, outputSize };
 })();
 if (typeof module !== "undefined") module.exports = convolution;

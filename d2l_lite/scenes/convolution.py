@@ -37,6 +37,15 @@ def controls(data: dict[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
+def example() -> dict[str, Any]:
+    """Return label and data of an example: a handwritten digit, an edge filter and a mean."""
+    from sklearn.datasets import load_digits
+
+    kernels = {"edge": [[1, 0, -1]] * 3, "mean": np.full((3, 3), 1 / 9)}
+    data = {"image": load_digits().images[3], "kernels": kernels}
+    return {"label": "A kernel on a handwritten digit", "data": data}
+
+
 def convolve(values: dict[str, Any], data: dict[str, Any]) -> Any:
     """Return the output `(rows, cols)`, empty where the kernel does not fit."""
     padded = np.pad(np.array(data["image"], dtype=float), values["padding"])

@@ -3,6 +3,7 @@
 const descent = (() => {
   "use strict";
   const STACKED_BELOW = 560; // CSS pixels
+  const seen = {}; // where the losses were drawn last, for each width of the canvas
 
   // Eigenvalues [small, large] of a symmetric 2×2 matrix and the unit eigenvector of the large one.
   const eigen = ([[a, b], [, d]]) => {
@@ -99,6 +100,7 @@ const descent = (() => {
       xscale: "linear", yscale: "log", xlabel: "step", ylabel: "loss above minimum",
     };
     const plot = core.axes(ctx, box, head, theme);
+    seen[theme.width] = plot;
     const shown = losses.map((v) => (v > 0 && v < losses[0] * 1e12 ? v : null));
     core.clipped(ctx, plot, () => {
       core.polyline(ctx, plot, shown.map((_, k) => k), shown, theme.color(0));
@@ -115,6 +117,14 @@ const descent = (() => {
     drawLosses(ctx, second, losses, values.step, theme);
   };
 
-  return { describe, draw, eigen, ellipse, height: (width) => (width < STACKED_BELOW ? 540 : 320), run, verdict };
+  // A pointer on the losses moves the step.
+  const drag = ([x, y], values, data, theme) => {
+    const { left, right, top, bottom } = seen[theme.width] || {};
+    const part = (x - left) / (right - left);
+    return part > -0.05 && part < 1.05 && y >= top && y <= bottom ? { step: part * data.steps } : null;
+  };
+
+  const height = (width) => (width < STACKED_BELOW ? 540 : 320);
+  return { describe, drag, draw, eigen, ellipse, height, run, verdict };
 })();
 if (typeof module !== "undefined") module.exports = descent;

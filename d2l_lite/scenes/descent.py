@@ -38,6 +38,12 @@ def controls(data: dict[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
+def example() -> dict[str, Any]:
+    """Return label and data of an example: a valley ten times as long as it is wide."""
+    data = {"H": [[1.55, 0.78], [0.78, 0.65]], "w_star": [1, -1], "w0": [-1, 0], "steps": 40}
+    return {"label": "Gradient descent in a narrow valley", "data": data}
+
+
 def run(data: dict[str, Any], lr: float) -> tuple[Any, Any]:
     """Return the points visited `(steps + 1, 2)` and the loss above its minimum at each."""
     H, w_star = np.array(data["H"]), np.array(data["w_star"])

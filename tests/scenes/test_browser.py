@@ -1,188 +1,334 @@
-"""Explorables in a real browser: controls move text and picture, themes and narrow pages work."""
+"""Explorables in a real browser: every scene of the folder, every control, by keys, mouse, touch.
 
-import json
-import queue
-import shutil
-import subprocess
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+`pytest -s` prints what each control did.
+"""
+
+import importlib
+from functools import cache
 
 import numpy as np
 import pytest
 
-from d2l_lite.explore import Curves, Picture, Slider, explore
+from d2l_lite.embedding import read
+from d2l_lite.explore import Choice, Slider, explore, scenes
+from d2l_lite.frames import Curves, Picture
+from tests.processes import distinct_outputs
 
-#: Moves every control to its other values, as the keyboard does, and writes down what happened.
-DRIVER = """
-<script>
-const faults = [];
-addEventListener("error", (event) => faults.push(event.message));
-const globals = new Set(Object.keys(window));
-const wait = (ms) => new Promise((done) => setTimeout(done, ms));
-const state = (root) => {
-  const canvas = root.querySelector("canvas");
-  return { text: root.querySelector(".d2l-text").textContent, pixels: canvas.toDataURL(),
-           name: canvas.getAttribute("aria-label") };
-};
-const move = async (root, input) => {
-  const before = state(root);
-  input.value = Number(input.value) === 0 ? 1 : 0;
-  input.dispatchEvent(new Event("input", { bubbles: true }));
-  await wait(20);
-  const after = state(root);
-  return { control: input.name, label: input.labels[0].firstChild.textContent,
-           keys: input.dataset.lmSuppressShortcuts, spoken: input.getAttribute("aria-valuetext"),
-           text: before.text !== after.text, pixels: before.pixels !== after.pixels,
-           name: after.name.endsWith(after.text), after: after.text };
-};
-addEventListener("load", async () => {
-  await wait(300);
-  const result = { faults, explorables: [] };
-  const roots = [...document.querySelectorAll(".d2l-explorable")];
-  for (const root of roots) {
-    const report = { label: root.getAttribute("aria-label"), moves: [] };
-    for (const input of root.querySelectorAll("input, select")) {
-      report.moves.push(await move(root, input));
-    }
-    const [play, reset] = root.querySelectorAll("button");
-    if (play) {
-      reset.click();
-      const start = state(root).text;
-      play.click();
-      const label = play.textContent;
-      await wait(300);
-      report.play = { label, moved: state(root).text !== start };
-      reset.click();
-      report.play.reset = state(root).text === start && play.textContent === "Play";
-    }
-    result.explorables.push(report);
-  }
-  const seen = roots.map((root) => state(root).pixels);
-  document.documentElement.dataset.theme = "dark";
-  for (let frame = 0; frame < 10; frame++) await new Promise(requestAnimationFrame);
-  result.redrawn = roots.map((root, i) => state(root).pixels !== seen[i]);
-  result.scheme = roots.map((root) => root.style.colorScheme);
-  result.overflow = Math.max(...roots.map((root) => root.scrollWidth - root.clientWidth));
-  result.canvases = roots.map((root) => {
-    const canvas = root.querySelector("canvas");
-    return [canvas.width, canvas.clientWidth, devicePixelRatio];
-  });
-  result.leaked = Object.keys(window).filter((key) => !globals.has(key));
-  await fetch("/result", { method: "POST", body: JSON.stringify(result) });
-});
-</script>
+NAMES = ["curves", "pictures", *scenes()]
+SIZES = {"phone": (360, 1), "desktop at 2x": (720, 2)}
+MARGIN = 16
+#: How the page looks now. The picture is known by its pixels, the text by itself.
+STATE = """
+() => {
+  const canvas = document.querySelector("canvas");
+  const controls = [...document.querySelectorAll(".d2l-controls :is(input, select)")];
+  const ink = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+  return {
+    text: document.querySelector(".d2l-text").textContent,
+    name: canvas.getAttribute("aria-label"),
+    picture: canvas.toDataURL(),
+    blank: !ink.some((part) => part !== ink[0]),
+    values: Object.fromEntries(controls.map((input) => [input.name, input.value])),
+    spoken: controls.map((input) => input.getAttribute("aria-valuetext")),
+  };
+}
 """
-PAGE = """<!doctype html><html lang="en"><meta charset="utf-8">
-<style>body { margin: 8px; background: #fff; color: #222 }
-html[data-theme=dark] body { background: #14181e; color: #ced6dd }
-#frame { width: WIDTHpx }</style><body><div id="frame">BODY</div></body></html>"""
 
 
 def curves(k, kind):
     x = np.linspace(0, 6, 60)
-    return Curves({kind: (x, np.sin(k * x)), "half": (x, x / 6)}, "x", "y", text=f"{k} {kind}")
+    series = {kind: (x, np.sin(k * x)), "half": (x, x / 6)}
+    points = {"samples": (x[::6], np.cos(k * x[::6]))}
+    return Curves(series, "x", "y", text=f"{k} {kind}", points=points)
 
 
-def page_parts():
-    image = np.random.default_rng(0).random((8, 8))
-    kernels = {"edge": [[1, 0, -1]] * 3, "blur": np.full((3, 3), 1 / 9)}
-    descent = {"H": [[2, 0.5], [0.5, 1]], "w_star": [1, 2], "w0": [-1, 0], "steps": 20}
-    return [
-        explore(curves, label="Curves", k=Slider(1, 9, step=1, play=True), kind=["a", "b"]),
-        explore(lambda i: Picture(image ** (i + 1)), label="Picture", i=[0, 1, 2]),
-        explore(scene="descent", data=descent, label="Descent"),
-        explore(scene="convolution", data={"image": image, "kernels": kernels}, label="Layer"),
-    ]
+def picture(shift, color):
+    image = np.roll(np.random.default_rng(0).random((8, 8)), shift, 1)
+    return Picture(np.stack([image] * 3, 2) if color else image)
 
 
-class Desk(BaseHTTPRequestHandler):
-    """Gives the page and takes its report; a browser draws frames only in real time."""
-
-    def do_GET(self):
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html; charset=utf-8")
-        self.end_headers()
-        self.wfile.write(self.server.page if self.path == "/" else b"")
-
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(204)
-        self.end_headers()
-        self.server.reports.put(json.loads(body))
-
-    def log_message(self, *args):
-        pass
+@cache
+def example(name):
+    """Return what a page shows: frames of each kind, or a scene's own example."""
+    if name == "curves":
+        kind = Choice(["a", "b"], label="kind of line")
+        return explore(curves, label="Curves", k=Slider(1, 9, step=1, play=True), kind=kind)
+    if name == "pictures":
+        return explore(picture, label="Picture", shift=[0, 1, 2, 3], color=[False, True])
+    part = importlib.import_module(f"d2l_lite.scenes.{name}")
+    return explore(scene=name, **part.example())
 
 
-@pytest.fixture(scope="module", params=[(360, 1), (720, 2)], ids=["phone", "desktop at 2x"])
-def browsed(request, tmp_path_factory):
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    if program is None:
-        pytest.skip("chromium is not installed: explorables are not driven")
-    width, zoom = request.param
-    parts = page_parts()
-    body = DRIVER + "\n".join(part.html for part in [*parts, parts[0]])  # one of them twice
-    with ThreadingHTTPServer(("127.0.0.1", 0), Desk) as server:
-        server.page = PAGE.replace("WIDTH", str(width - 16)).replace("BODY", body).encode()
-        server.reports = queue.Queue()
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        options = (
-            "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking "
-            f"--disable-component-update --disable-sync --force-device-scale-factor={zoom} "
-            f"--window-size={max(width, 520)},900 --user-data-dir={tmp_path_factory.mktemp('c')} "
-            f"--remote-debugging-port=0 http://127.0.0.1:{server.server_port}/"
-        )
-        with subprocess.Popen([program, *options.split()], stderr=subprocess.DEVNULL) as browser:
-            try:
-                yield server.reports.get(timeout=90), width, zoom
-            finally:
-                browser.terminate()
-                server.shutdown()
+@pytest.fixture(params=NAMES)
+def name(request):
+    return request.param
 
 
-def test_every_control_moves_text_and_picture(browsed):
-    result, _, _ = browsed
-    assert result["faults"] == []
-    labels = [report["label"] for report in result["explorables"]]
-    assert labels == ["Curves", "Picture", "Descent", "Layer", "Curves"]
-    moves = [move for report in result["explorables"] for move in report["moves"]]
-    assert len(moves) == 2 + 1 + 2 + 5 + 2
-    for move in moves:
-        assert move["text"], move
-        assert move["pixels"], move
-        assert move["name"], move  # the canvas is named by what it shows now
-        assert move["keys"] == "true"
-        assert move["label"]
+@pytest.fixture(params=SIZES)
+def size(request):
+    width, zoom = SIZES[request.param]
+    touch = {"has_touch": True, "is_mobile": True} if width < 500 else {}
+    return {"width": width, "device_scale_factor": zoom, **touch}
 
 
-def test_a_slider_speaks_its_value_not_its_index(browsed):
-    first = browsed[0]["explorables"][0]["moves"][0]
-    assert (first["control"], first["spoken"], first["after"]) == ("k", "2", "2 a")
+@pytest.fixture
+def show(open_page):
+    def ready(name, **options):
+        page = open_page(example(name).html, **options)
+        page.wait_for_function(f"!({STATE})().blank")  # pictures are decoded a moment later
+        return page
+
+    return ready
 
 
-def test_time_plays_and_resets(browsed):
-    played = [report["play"] for report in browsed[0]["explorables"] if "play" in report]
-    assert len(played) == 4
-    for play in played:
-        assert play["moved"]
-        assert play["reset"]
-    assert played[0]["label"] == "Pause"
+def state(page):
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+    return page.evaluate(STATE)
 
 
-def test_the_theme_of_the_page_is_followed(browsed):
-    result, _, _ = browsed
-    assert result["redrawn"] == [True, False, True, True, True]  # a picture has colors of its own
-    assert result["scheme"] == ["dark"] * 5
+def changed(before, after):
+    """Return what a reader sees change: text, picture or both."""
+    seen = [part for part in ("text", "picture") if before[part] != after[part]]
+    assert after["name"].endswith(after["text"]), "the canvas is not named by what it shows"
+    return " and ".join(seen)
 
 
-def test_nothing_overflows_and_pixels_are_the_devices(browsed):
-    result, width, zoom = browsed
-    assert result["overflow"] <= 0
-    for pixels, css, ratio in result["canvases"]:
-        assert css == width - 16
-        assert ratio == zoom
-        assert pixels == zoom * css
+#: Puts every control where the test wants to begin.
+PUT = """
+(values) => {
+  for (const [name, value] of Object.entries(values)) {
+    const input = document.querySelector(`.d2l-controls [name="${name}"]`);
+    input.value = value;
+    input.dispatchEvent(new Event("input"));
+  }
+}
+"""
 
 
-def test_nothing_leaks_into_the_page(browsed):
-    assert browsed[0]["leaked"] == []
+def did(page, *, name, way, before):
+    """print what each control that moved has changed; return whether it was something."""
+    after, all_seen = state(page), []
+    for control, value in after["values"].items():
+        if value != before["values"][control]:
+            seen = changed(before, after)
+            row = (name, control, way, before["values"][control], value, seen or "nothing")
+            print("{:12} {:14} {:9} {:>4} → {:>4}  {}".format(*row))
+            all_seen.append(seen)
+    assert all_seen, f"{name}: {way} moved no control"
+    assert not after["blank"]
+    return all(all_seen)
+
+
+def controls(page):
+    found = page.locator(".d2l-controls :is(input, select)")
+    return [found.nth(i) for i in range(found.count())]
+
+
+def is_slider(control):
+    return control.get_attribute("type") == "range"
+
+
+def at_end(control):
+    return control.evaluate("(c) => Number(c.value) === Number(c.max || c.length - 1)")
+
+
+def press(page, control):
+    control.focus()
+    keys = ("ArrowRight", "ArrowLeft") if is_slider(control) else ("ArrowDown", "ArrowUp")
+    page.keyboard.press(keys[at_end(control)])
+
+
+def far_side(control):
+    """Return a point on a slider's track that is far from its thumb."""
+    box = control.bounding_box()
+    part = 0.15 if control.evaluate("(c) => c.value / c.max") > 0.5 else 0.85
+    return box["x"] + part * box["width"], box["y"] + box["height"] / 2
+
+
+def click(page, control):
+    if is_slider(control):
+        page.mouse.click(*far_side(control))
+    else:
+        last = control.evaluate("(c) => c.length - 1")
+        control.select_option(index=0 if at_end(control) else last)
+
+
+def beginnings(page, control):
+    """Yield the start, and the start with each menu elsewhere: some sliders act in one mode."""
+    start = state(page)["values"]
+    yield start
+    for menu in controls(page):
+        key = menu.get_attribute("name")
+        if not is_slider(menu) and key != control.get_attribute("name"):
+            for option in range(menu.evaluate("(c) => c.length")):
+                yield {**start, key: str(option)}
+
+
+@pytest.mark.parametrize("act", [press, click], ids=["keyboard", "mouse"])
+def test_every_control_can_be_moved(show, name, act):
+    page = show(name, device_scale_factor=2)
+    start = state(page)["values"]
+    for control in controls(page):
+        assert control.get_attribute("data-lm-suppress-shortcuts") == "true"
+        assert control.evaluate("(input) => input.labels[0].firstChild.textContent")
+        page.evaluate(PUT, start)
+        for values in beginnings(page, control):
+            page.evaluate(PUT, values)
+            before = state(page)
+            act(page, control)
+            if did(page, name=name, way=act.__name__, before=before):
+                break
+        else:
+            pytest.fail(f"{name}: {control.get_attribute('name')} changes nothing in any mode")
+
+
+def test_a_finger_moves_a_slider(show, name):
+    page = show(name, width=360, has_touch=True, is_mobile=True)
+    moved = []
+    for control in filter(is_slider, controls(page)):
+        before = state(page)
+        page.touchscreen.tap(*far_side(control))
+        moved.append(did(page, name=name, way="touch", before=before))
+        if any(moved):
+            return
+    assert not moved, f"{name}: no slider changed anything under a finger"
+
+
+#: Points of the canvas at which its scene lets itself be dragged, as its cursor says.
+GRAB = """
+(canvas) => {
+  const box = canvas.getBoundingClientRect();
+  const found = [];
+  for (let x = 10; x < box.width; x += 24) for (let y = 10; y < box.height; y += 24) {
+    const at = { clientX: box.x + x, clientY: box.y + y, isPrimary: true, pointerId: 1 };
+    canvas.dispatchEvent(new PointerEvent("pointermove", at));
+    if (canvas.style.cursor === "grab") found.push([at.clientX, at.clientY]);
+  }
+  return found;
+}
+"""
+
+
+@pytest.mark.parametrize("width", [360, 720])
+def test_dragging_moves_what_it_may(show, name, width):
+    page = show(name, width=width)
+    canvas = page.locator("canvas")
+    if not canvas.evaluate("(canvas) => canvas.classList.contains('d2l-drag')"):
+        pytest.skip(f"{name} offers no drag")
+    places = canvas.evaluate(GRAB)
+    assert places, "there is no place to drag at"
+    before = state(page)
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in (places[len(places) // 2], places[-1]):
+        page.mouse.move(*place)
+        if state(page)["values"] != before["values"]:
+            break
+    page.mouse.up()
+    assert did(page, name=name, way="drag", before=before)
+
+
+def test_time_plays_pauses_and_resets(show, name):
+    page = show(name)
+    play = page.locator(".d2l-player button").first
+    if not play.count():
+        pytest.skip(f"{name} has no time")
+    reset = page.get_by_role("button", name="Reset")
+    reset.click()
+    start = state(page)
+    play.click()
+    assert play.text_content() == "Pause"
+    page.wait_for_function(f"(text) => ({STATE})().text !== text", arg=start["text"])
+    play.click()
+    assert play.text_content() == "Play"
+    paused = state(page)["values"]
+    page.wait_for_timeout(300)
+    assert state(page)["values"] == paused
+    reset.click()
+    again = state(page)
+    assert (again["values"], again["text"]) == (start["values"], start["text"])
+    assert again["picture"] == start["picture"]
+
+
+def test_with_reduced_motion_a_press_is_one_step(show, name):
+    page = show(name, reduced_motion="reduce")
+    step = page.get_by_role("button", name="Step")
+    if not page.locator(".d2l-player").count():
+        pytest.skip(f"{name} has no time")
+    before = state(page)["values"]
+    step.click()
+    after = state(page)["values"]
+    [moved] = [control for control in after if after[control] != before[control]]
+    assert int(after[moved]) in (int(before[moved]) + 1, 0)  # at the end it begins again
+    page.wait_for_timeout(300)
+    assert state(page)["values"] == after
+
+
+def test_the_page_keeps_its_theme_its_width_and_its_names(show, open_page, name, size):
+    bare = set(open_page("", width=500).evaluate("Object.keys(window)"))
+    page = show(name, **size)
+    assert set(page.evaluate("Object.keys(window)")) - bare == set()
+    root, canvas = page.locator(".d2l-explorable"), page.locator("canvas")
+    width, zoom = size["width"] - 2 * MARGIN, size["device_scale_factor"]
+    assert canvas.evaluate("(c) => [c.clientWidth, c.width]") == [width, zoom * width]
+    assert root.evaluate("(e) => e.scrollWidth - e.clientWidth") <= 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+    light = state(page)
+    page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    page.wait_for_function(
+        "document.querySelector('.d2l-explorable').style.colorScheme === 'dark'"
+        if name != "pictures"
+        else "true"
+    )
+    dark = state(page)
+    assert (dark["picture"] == light["picture"]) == (name == "pictures")  # it has its own colors
+    assert dark["text"] == light["text"]
+
+
+def test_a_slider_speaks_its_value_not_its_index(show):
+    page = show("curves")
+    controls(page)[0].focus()
+    page.keyboard.press("ArrowRight")
+    after = state(page)
+    assert (after["values"]["k"], after["spoken"][0], after["text"]) == ("1", "2", "2 a")
+
+
+def test_two_copies_of_one_explorable_live_apart(open_page):
+    page = open_page(example("curves").html, example("curves").html)
+    page.wait_for_function("document.querySelectorAll('.d2l-text').length === 2")
+    page.locator("input").first.focus()
+    page.keyboard.press("End")
+    texts = page.locator(".d2l-text").all_text_contents()
+    assert texts == ["9 a", "1 a"]
+
+
+def test_pictures_that_cannot_be_decoded_are_said_to_be_missing(open_page):
+    broken = example("pictures").html.replace('"webp":"', '"webp":"AAAA')
+    page = open_page(broken)
+    page.wait_for_function(f"!({STATE})().blank")  # a sentence on the canvas
+
+
+def test_the_core_and_every_scene_are_small(name):
+    assert len(read("page.js", "core.js").encode()) <= 20_000
+    made = example(name)
+    stored = sum(len(part.encode()) for part in made._repr_mimebundle_().values())
+    shared = len(read("core.css", "page.js", "core.js").encode())
+    own = len(made.html.encode()) - shared
+    print(f"{name:12} stored {stored / 1000:5.1f} kB, script and data {own / 1000:5.1f} kB")
+    assert own <= 20_000
+    assert stored <= 100_000
+    if name in scenes():
+        assert len(read(f"{name}.js").encode()) <= 9_000
+
+
+BYTES = """
+import hashlib
+from tests.scenes.test_browser import NAMES, example
+for name in NAMES:
+    bundle = str(example(name)._repr_mimebundle_())
+    print(name, hashlib.sha256(bundle.encode()).hexdigest())
+"""
+
+
+def test_two_processes_store_the_same_bytes_for_every_example():
+    assert len(distinct_outputs(BYTES)) == 1

@@ -126,3 +126,23 @@ def test_the_marked_taps_are_those_that_are_summed(node):
         2 * cell, abs=3
     )  # stride 2: the second cell starts there
     assert output[0] > columns[-1]
+
+
+@pytest.mark.parametrize("width", [328, 720])
+@pytest.mark.parametrize("position", [0, 7, 14])
+def test_a_pointer_on_a_cell_of_the_output_picks_it(node, width, position):
+    values = {"kernel": "5×2", "stride": 2, "padding": 1, "dilation": 1, "position": position}
+    found = node(
+        "const { ctx, calls } = recorder();"
+        "const space = theme(given.width, scene.height(given.width));"
+        "scene.draw(ctx, given.v, given.data, space);"
+        "const [, x, y, w, h] = calls.filter((c) => c[0] === 'strokeRect').pop();"
+        "const other = { ...given.v, position: 3 };"
+        "return [[x + w / 2, y + h / 2], [2, 2], [given.width - 1, y]]"
+        ".map((at) => scene.drag(at, other, given.data, space))",
+        "convolution",
+        data=DATA,
+        v=values,
+        width=width,
+    )
+    assert found == [{"position": position}, None, None]

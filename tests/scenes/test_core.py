@@ -7,7 +7,8 @@ import re
 import numpy as np
 import pytest
 
-from d2l_lite.explore import Curves, Picture, explore
+from d2l_lite.explore import explore
+from d2l_lite.frames import Curves, Picture
 
 
 @pytest.mark.parametrize(

@@ -106,3 +106,31 @@ def test_contours_lie_on_their_level(node):
     loss = 0.5 * np.einsum("ki,ij,kj->k", error, np.array(DATA["H"]), error)
     np.testing.assert_allclose(loss, 0.7, rtol=1e-9)
     assert len(points) > 50
+
+
+@pytest.mark.parametrize("width", [328, 720])
+def test_a_pointer_on_the_losses_finds_the_step(node, width):
+    found = node(
+        "const { ctx, calls } = recorder();"
+        "const space = theme(given.width, scene.height(given.width));"
+        "const values = { lr: given.lr, step: 12 };"
+        "scene.draw(ctx, values, given.data, space);"
+        "const [, x, y] = calls.filter((c) => c[0] === 'arc').pop();"
+        "return [[x, y], [x + 5000, y], [10, 10]]"
+        ".map((at) => scene.drag(at, values, given.data, space))",
+        "descent",
+        data=DATA,
+        lr=RATES[0],
+        width=width,
+    )
+    assert found[0]["step"] == pytest.approx(12)
+    assert found[1:] == [None, None]
+
+
+def test_the_example_has_both_sides_of_the_limit():
+    data = descent.example()["data"]
+    descent.check(data)
+    small, large = np.linalg.eigvalsh(data["H"])
+    assert 8 < large / small < 12
+    rates = descent.controls(data)["lr"]["values"]
+    assert rates[0] < 2 / large < rates[-1]

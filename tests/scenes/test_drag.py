@@ -12,7 +12,10 @@ const scene = {
   describe: (values) => `k ${values.k}, size ${values.size}, n ${values.n}`,
   limits: (values) => ({ k: values.n }),
   draw: (ctx, values, data, theme) => core.disk(ctx, 10 * values.k, values.size, 5, theme.ink),
-  drag: ([x, y]) => (y > 100 ? null : x > 400 && x < 500 ? { k: 15, n: 21 } : { k: x / 10, size: y, kind: y > 90 ? "low" : "high" }),
+  drag: ([x, y]) => {
+    if (x > 400 && x < 500) return { k: 15, n: 21 };
+    return y > 100 ? null : { k: x / 10, size: y, kind: y > 90 ? "low" : "high" };
+  },
 };
 core.mount("ID", scene, spec);
 """
