@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # Two processes with two threads each fight over two cores: one thread each.
 QUIET := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive PYTHONHASHSEED=0
 
-.PHONY: book pdf epub serve test unit run lint notebooks check lab data lock repository bench clean
+.PHONY: book pdf epub serve test unit browser run lint notebooks check lab data lock repository bench clean
 
 $(STAMP): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("The book builds with Python 3.11 or newer; this is %d.%d. Try: make PYTHON=python3.12" % v[:2])'
@@ -31,6 +31,9 @@ test: lint check book unit run ## prove everything
 
 unit: $(STAMP)            ## the tests below tests/, on both cores
 	$(QUIET) $(BIN)/pytest -n 2 --dist loadfile
+
+browser: book             ## look at every page in a browser, and print what was seen
+	$(QUIET) $(BIN)/pytest -s tests/book/browser
 
 run: $(STAMP)             ## run every notebook again, and compare the cells that are tagged for it
 	$(QUIET) $(BIN)/pytest -n 2 --dist loadfile -W default --nbval-lax --nbval-current-env \

@@ -1,7 +1,6 @@
 """The built book, for the tests that look at its pages."""
 
 import os
-import shutil
 from pathlib import Path
 
 import yaml
@@ -9,7 +8,6 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 #: The pages to look at: `make book` makes them; a build elsewhere is named by the variable.
 HTML = Path(os.environ.get("D2L_LITE_HTML") or ROOT / "_build" / "html")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 def documents() -> list[str]:

@@ -1,7 +1,7 @@
 """One browser for each module, the built book by its two addresses, and a picture of a failure."""
 
 import re
-from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -9,8 +9,7 @@ from tests.book.built import HTML, ROOT
 from tests.browser import launched, served
 
 #: Where the tables and the pictures of failures go.
-REPORTS = ROOT / "build"
-SCREENSHOTS = REPORTS / "screenshots"
+SEEN = ROOT / "build" / "seen"
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +52,10 @@ def pytest_runtest_makereport(item, call):
     report = yield
     context = getattr(item, "funcargs", {}).get("context")
     if report.when == "call" and report.failed and context is not None:
-        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        SEEN.mkdir(parents=True, exist_ok=True)
         for page in context.pages[:1]:
             name = re.sub(r"[^\w.-]+", "-", item.name)
-            page.screenshot(path=SCREENSHOTS / f"{item.path.stem}-{name}.png", timeout=5000)
+            page.screenshot(path=SEEN / f"{item.path.stem}-{name}.png", timeout=5000)
     return report
 
 
@@ -69,16 +68,11 @@ def table(title: str, head: list[str], rows: list[list[str]]) -> str:
 
 @pytest.fixture(scope="module")
 def report(request):
-    """Collect rows with `report.rows.append`; the table is printed, and written below build/."""
-
-    class Report:
-        rows: list[list[str]] = []  # noqa: RUF012
-
-    made = Report()
-    made.rows = []
+    """Rows of a table, collected by the module's tests; it is printed, and kept in build/seen/."""
+    made = SimpleNamespace(rows=[])
     yield made
     name, title, head = request.module.REPORT
     text = table(title, head, made.rows)
-    REPORTS.mkdir(exist_ok=True)
-    Path(REPORTS / name).write_text(text, encoding="utf-8")
+    SEEN.mkdir(parents=True, exist_ok=True)
+    (SEEN / name).write_text(text, encoding="utf-8")
     print(f"\n{text}")

@@ -1,5 +1,7 @@
 """No page has an accessibility fault that axe-core finds, in light and in dark."""
 
+import shutil
+
 import pytest
 
 from tests.book.built import HTML, pages
@@ -39,7 +41,8 @@ def script():
     try:
         return axe.script()
     except RuntimeError as error:
-        return missing(str(error))
+        # Without npm there is nothing to look with; where npm is, CI does not pass over a failure.
+        return (missing if shutil.which("npm") else pytest.skip)(str(error))
 
 
 def reason_to_allow(rule, html):
