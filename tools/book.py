@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tools import icons, mathematics
+from tools import finishing, icons, mathematics, styles
 from tools.rendered import BookError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -70,6 +70,8 @@ def finish(html: Path) -> None:
     else:
         mathematics.apply(html)
     icons.apply(html)
+    finishing.apply(html)
+    styles.apply(html)
 
 
 def serve(port: int) -> int:

@@ -18,7 +18,10 @@ process.stdin.on("end", async () => {
   const formulas = [];
   for (const [tex, display] of given.formulas) {
     try {
-      formulas.push({ html: adaptor.outerHTML(await MathJax.tex2chtmlPromise(tex, { display })) });
+      const node = await MathJax.tex2chtmlPromise(tex, { display });
+      // On a phone a wide formula scrolls inside itself; the keyboard has to get there.
+      if (display) adaptor.setAttribute(node, "tabindex", "0");
+      formulas.push({ html: adaptor.outerHTML(node) });
     } catch (error) {
       formulas.push({ error: error.message });
     }

@@ -15,14 +15,15 @@ def sphinx(monkeypatch):
     ended = SimpleNamespace(returncode=0)
     monkeypatch.setattr(book.subprocess, "run", lambda *_, **__: ended)
     monkeypatch.setattr(book.mathematics, "vendor", lambda: "")
-    for step in (book.mathematics, book.icons):
+    for step in (book.mathematics, book.icons, book.finishing, book.styles):
         monkeypatch.setattr(step, "apply", lambda html, step=step: steps.append(step.__name__))
     return SimpleNamespace(steps=steps, ended=ended)
 
 
 def test_a_build_takes_every_step(sphinx, tmp_path):
     assert book.build(output=tmp_path) == 0
-    assert sphinx.steps == ["tools.mathematics", "tools.icons"]
+    steps = ["tools.mathematics", "tools.icons", "tools.finishing", "tools.styles"]
+    assert sphinx.steps == steps
 
 
 def test_a_fault_in_a_page_fails_the_build_with_its_message(sphinx, tmp_path, monkeypatch, capsys):
@@ -48,7 +49,7 @@ def test_without_node_one_line_says_so_and_the_book_still_builds(
     line, _ = capsys.readouterr().out.splitlines()
     assert "node was not found" in line
     assert "Install node and npm" in line
-    assert sphinx.steps == ["tools.icons"]
+    assert "tools.mathematics" not in sphinx.steps
 
 
 def configured(monkeypatch, url):
