@@ -3,12 +3,28 @@
 import os
 import shutil
 import socket
+import time
+from pathlib import Path
 
 import pytest
 
 os.environ["MPLBACKEND"] = "agg"
 os.environ["D2L_LITE_OFFLINE"] = "1"
 LOOPBACK = ("127.", "localhost", "::1", "0.0.0.0")
+
+
+SEEN = Path(__file__).resolve().parent.parent / "build" / "seen"
+
+
+def pytest_configure(config):
+    config.started = time.time()
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Show the tables of what the browser saw: those who test on several cores do not print."""
+    for path in sorted(SEEN.glob("*.md")):
+        if path.stat().st_mtime > config.started:
+            terminalreporter.write_line(f"\n{path.read_text(encoding='utf-8')}")
 
 
 @pytest.fixture(autouse=True, scope="session")

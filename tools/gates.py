@@ -15,6 +15,8 @@ MAX_IMAGE_BYTES = 120_000
 WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 #: How `d2l_lite.data` says that it had to take something else than a real data set.
 STAND_IN = re.compile(r"d2l_lite: .* stands? in for it")
+#: How a widget shows where no widget can: the live form of an explorable is a box of others.
+_WIDGET = re.compile(r"OutputModel|\A(?:VBox|HBox|Box|interactive)\(children=\(")
 _PRIVATE = re.compile(r"(?<![\w.:/])/(?:home|Users|root|tmp)/[\w.-]+")
 _EMBEDDED = re.compile(r"data:image/[\w.+-]+;base64,([A-Za-z0-9+/=]+)")
 _ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]{6,}|\b0x[57][0-9a-fA-F]{9,}")
@@ -44,7 +46,7 @@ def _contents(output: NotebookNode) -> list[tuple[str, Any]]:
 
 
 def _content_faults(mime: str, content: Any) -> Iterator[str]:
-    if mime == WIDGET_MIME or "OutputModel" in str(content):
+    if mime == WIDGET_MIME or _WIDGET.search(str(content)):
         yield "stores a widget, which is dead without a kernel: show a kernel-free explorable"
     if mime.startswith("image/"):
         is_text = mime == "image/svg+xml"

@@ -68,11 +68,10 @@ def table(title: str, head: list[str], rows: list[list[str]]) -> str:
 
 @pytest.fixture(scope="module")
 def report(request):
-    """Rows of a table, collected by the module's tests; it is printed, and kept in build/seen/."""
+    """Rows of a table, collected by the module's tests; kept in build/seen/, shown at the end."""
     made = SimpleNamespace(rows=[])
     yield made
     name, title, head = request.module.REPORT
     text = table(title, head, made.rows)
     SEEN.mkdir(parents=True, exist_ok=True)
     (SEEN / name).write_text(text, encoding="utf-8")
-    print(f"\n{text}")

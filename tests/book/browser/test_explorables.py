@@ -1,12 +1,12 @@
 """Every explorable on every page moves: by keyboard, by mouse, by touch, and by dragging."""
 
-import json
 import re
 from functools import partial
 
 import pytest
+from playwright.sync_api import TimeoutError
 
-from tests.book.built import HTML, ROOT, pages
+from tests.book.built import HTML, pages
 from tests.browser import Witness
 
 REPORT = (
@@ -14,10 +14,6 @@ REPORT = (
     "Every control of every explorable",
     ["page", "explorable", "control", "by", "before", "after"],
 )
-MAX_STORED_BYTES = 100_000
-MAX_OWN_BYTES = 20_000
-#: Heavier than it should be, for now: this may shrink, and not grow.
-HEAVY = {"Explorable: Gradient norm in each layer of a network before training": 52_000}
 SHELL = 'class="d2l-explorable"'
 PAGES = [
     path.relative_to(HTML).as_posix()
@@ -232,32 +228,20 @@ def test_a_canvas_that_offers_it_is_dragged(explorables, report, name):
         report.rows.append([name, explorable.label, "canvas", "drag", before, after])
 
 
-def bundles():
-    """Yield (chapter, label, output) of every explorable that a committed notebook stores."""
-    for path in sorted((ROOT / "chapters").glob("*.ipynb")):
-        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
-            for output in cell.get("outputs", []):
-                data = {mime: "".join(text) for mime, text in output.get("data", {}).items()}
-                if SHELL in data.get("text/html", ""):
-                    yield path.stem, data["text/plain"], data
+PLANTED = {
+    "deaf": ('addEventListener("input"', 'addEventListener("never"', TimeoutError),
+    "blank": ("scene.draw(ctx", "(() => 0)(ctx", AssertionError),
+}
 
 
-def shared(html):
-    """Return the script core of an explorable, which is the same in all."""
-    return re.search(r'(?s)^"use strict";\n.*module\.exports = core;$', html, re.M)[0]
-
-
-BUNDLES = list(bundles())
-
-
-@pytest.mark.parametrize(("chapter", "label", "data"), BUNDLES, ids=[b[1] for b in BUNDLES])
-def test_what_is_stored_is_small(chapter, label, data):
-    stored = sum(len(text.encode()) for text in data.values())
-    own = len(data["text/html"].encode()) - len(shared(data["text/html"]).encode())
-    print(f"\n{chapter}: {label}: {stored / 1000:.1f} kB stored, {own / 1000:.1f} kB of its own")
-    assert stored <= MAX_STORED_BYTES
-    assert own <= HEAVY.get(label, MAX_OWN_BYTES)
-
-
-def test_pages_show_what_notebooks_store():
-    assert {f"chapters/{chapter}.html" for chapter, _, _ in BUNDLES} <= set(PAGES)
+@pytest.mark.parametrize("fault", PLANTED)
+def test_a_dead_explorable_is_seen(context, tmp_path, fault):
+    old, new, error = PLANTED[fault]
+    text = (HTML / PAGES[0]).read_text(encoding="utf-8")
+    assert old in text
+    (tmp_path / "page.html").write_text(text.replace(old, new), encoding="utf-8")
+    page = context.new_page()
+    page.goto((tmp_path / "page.html").as_uri())
+    explorable = Explorable(page, page.query_selector(".d2l-explorable"))
+    with pytest.raises(error):
+        list(drive(explorable, "keyboard"))
