@@ -77,6 +77,22 @@ def test_equal_logits_are_cut_in_their_order(node):
     np.testing.assert_allclose(p, [1 / 3, 1 / 3, 1 / 3, 0])  # ¾ are held by three, not by four
 
 
+def test_rounding_keeps_no_symbol_too_many(node):
+    values = {"temperature": 1, "top_k": 12, "top_p": 0.5}
+    p = node("return scene.chances(given.v, Array(12).fill(0))", "temperature", v=values)
+    for got in (p, temperature.chances(values, [0.0] * 12)):
+        assert (
+            np.count_nonzero(got) == 6
+        )  # though six twelfths, each rounded, sum to less than a half
+
+
+def test_long_names_are_left_out_where_they_would_overlap(node):
+    names = [f"token {i}" for i in range(30)]
+    data = {"symbols": names, "logits": list(range(30))}
+    for width in (328, 720):
+        assert faults(node, "temperature", data=data, settings=[WHOLE], width=width) == []
+
+
 def drawn(values, data):
     """Return text and counts drawn with the same numbers, by NumPy's cumulative sums."""
     numbers = list(itertools.islice(temperature.uniform(values["draw"]), 160))
