@@ -278,3 +278,21 @@ def test_time_runs_over_the_training(density_in_time, open_page):
     played = page.evaluate(f"document.querySelector('button').click(), {shown}")
     assert played.startswith("After 0 steps")  # at the end it begins again
     page.wait_for_function(f"!{shown}.startsWith('After 0 ')")
+
+
+@pytest.mark.parametrize("zoom", [1, 2])
+def test_each_pixel_is_a_sharp_square_of_one_size(latent_plane, vae, open_page, zoom):
+    _, images, _ = vae
+    page = open_page(latent_plane.html, width=720, device_scale_factor=zoom)
+    canvas = "document.querySelector('canvas')"
+    all_pixels = f"{canvas}.getContext('2d').getImageData(0, 0, {canvas}.width, {canvas}.height)"
+    page.wait_for_function(f"{canvas} && {all_pixels}.data.some((part) => part > 0)")
+    flat = np.array(page.evaluate(f"Array.from({all_pixels}.data)"), dtype=float)
+    shown = flat.reshape(zoom * 380, zoom * (720 - 32), 4)
+    rows, columns = (np.flatnonzero(shown[..., 3].max(axis)) for axis in (1, 0))
+    side = zoom * (380 // 8)
+    assert len(rows) == len(columns) == 8 * side
+    square = shown[np.ix_(rows, columns)]
+    expected = np.kron(np.rint(255 * images[7, 7]), np.ones((side, side)))
+    assert np.abs(square[..., 0] - expected).max() <= 1
+    assert (square[..., 3] == 255).all()
