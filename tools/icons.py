@@ -43,7 +43,7 @@ _PICTURES = {
 _LOOK = """
 .sidebar-secondary-item i[class*="fa-"]{padding-right:0}
 .prev-next-area i[class*="fa-"]{font-size:1em}
-form.bd-search i.fa-solid.fa-magnifying-glass{position:static;color:inherit}
+#pst-search-dialog form.bd-search i.fa-solid{position:static}
 .theme-switch-button i.theme-switch{font-size:1em;line-height:1.25}
 """
 
