@@ -137,25 +137,31 @@ def test_the_text_is_true_of_separable_and_given_points(node):
 
 
 def test_both_sides_hold_the_same_points(node):
-    script = "const set = {}; for (const points of given.names) set[points] = "
-    script += (
-        "scene.errors({ points, network: 'one neuron', w1: 0, w2: 0, b: -1 }, given.sets[points])"
-    )
-    script += (
-        "; return [set, scene.describe({ points: 'two groups', network: 'one neuron', w1: 0.3,"
-    )
-    script += " w2: 1, b: 0 }, {}), scene.describe({ points: 'given points', network: 'one neuron',"
-    script += " w1: 0.3, w2: 1, b: 0 }, given.sets['two groups'])]"
-    names = ["two groups", *GATES]
-    sets = {}
-    for name in names:
-        points, labels = neuron.point_set({"points": name}, {})
-        sets[name] = {"points": np.array(points).tolist(), "labels": labels.tolist()}
-    errors, own, given = node(script, "neuron", names=names, sets=sets)
-    assert own == given
-    for name, labels in GATES.items():
-        assert sets[name]["labels"] == labels
-        assert [int(wrong) for wrong in errors[name]] == labels
+    points, labels = neuron.point_set({"points": "two groups"}, {})
+    given = {"points": points, "labels": labels.tolist()}
+    # Through each point a line of its own, on which the nearest point lies at distance 0.
+    units = [(w1, 1, -(w1 * x + y)) for x, y in points for w1 in (0.37, -1.13)]
+    settings = [setting("two groups", unit=unit) for unit in units]
+    script = "return given.s.map((v) => [scene.describe(v, {}), scene.describe({ ...v, points: "
+    script += "'given points' }, given.data)])"
+    for own, same in node(script, "neuron", s=settings, data=given):
+        assert own == same
+        assert "lies 0 from the line" in own or "·10⁻" in own
+
+
+@pytest.mark.parametrize("name", GATES)
+def test_the_gates_have_the_truth_tables_of_logic(node, name):
+    points, labels = neuron.point_set({"points": name}, {})
+    np.testing.assert_array_equal(points, CORNERS)
+    assert labels.tolist() == GATES[name]
+    silent = setting(name, unit=(0, 0, -1))  # what should fire is wrong
+    own = f"{sum(GATES[name])} of 4 points"
+    assert own in describe(node, name, unit=(0, 0, -1))
+    for corner, label in zip(CORNERS, GATES[name], strict=True):
+        alone = {**silent, "w1": 1 if corner[0] else -1, "w2": 1 if corner[1] else -1}
+        alone["b"] = 0.5 - corner.sum()  # fires at this corner alone
+        text = node("return scene.describe(given.v, {})", "neuron", v=alone)
+        assert f"Wrong: {sum(GATES[name]) + (-1 if label else 1)} of 4" in text
 
 
 @pytest.mark.parametrize("seed", range(5))
