@@ -132,6 +132,7 @@ def test_a_path_that_leaves_ends_and_says_so(node):
     ("options", "part"),
     [
         ({"optimizer": "momentum", "lr": 0.01, "momentum": 0.8}, "It has converged to within 0.01"),
+        ({"optimizer": "momentum"}, "is 0.00666 away. It is still moving: its last step was"),
         ({"lr": 0.0001, "start": (-1.5, 0)}, "It creeps: its last step was "),
         ({"lr": 0.081, "start": (0, 1)}, "and raised the loss, and the gradient has length"),
         ({"step": 0}, "20 at the start, 20 after 0 steps. The nearest minimum (0, 0) is 2.33 away."
@@ -183,6 +184,9 @@ def test_contours_lie_on_their_levels(node, surface):
     hit = np.abs(loss[:, None] - levels).argmin(1)
     assert set(hit) == set(range(12))  # no level is missing
     assert np.abs(points).max() <= 2.2
+    ends, counts = np.unique(points.round(9), axis=0, return_counts=True)
+    inside = np.abs(ends).max(1) < 2.2 - 1e-9
+    assert (counts[inside] == 2).all()  # no line ends inside the picture, none is drawn twice
 
 
 @pytest.mark.parametrize("width", [328, 720])
