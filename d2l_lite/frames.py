@@ -5,7 +5,7 @@ import io
 import itertools
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 QUALITIES = (100, 90, 75, 50)
 _SMALL_ENOUGH = 9_000  # bytes
 _MAX_SIDE = 16_383  # pixels of a WebP
+_GAP = 65_535  # code of a number that is not there
 
 
 @dataclass(frozen=True)
@@ -95,42 +96,61 @@ def _limits(values: Iterable[Any], scale: str) -> list[float]:
 def _axes(head: list[Any], used: list[Any], pool: list[list[Any]]) -> dict[str, Any]:
     """Return axes on which all these lines are seen, so that the axes do not jump."""
     xlabel, ylabel, xscale, yscale, ylim = head
-    xlim = _limits(itertools.chain.from_iterable(pool[x] for _, x, _ in used), xscale)
-    ylim = ylim or _limits(itertools.chain.from_iterable(pool[y] for _, _, y in used), yscale)
+    xlim = _limits(itertools.chain.from_iterable(pool[x] for x, _ in used), xscale)
+    ylim = ylim or _limits(itertools.chain.from_iterable(pool[y] for _, y in used), yscale)
     labels = {"xlabel": xlabel, "ylabel": ylabel, "xscale": xscale, "yscale": yscale}
     return {**labels, "xlim": xlim, "ylim": ylim}
 
 
-def _lines(given: Mapping[str, Any], result: Curves, arrays: dict[str, int]) -> list[list[Any]]:
-    """Return label and places of x and y among the arrays, for each line or set of points."""
-    found = []
-    for label, pair in given.items():
-        x, y = series_points(label, pair)
-        columns = (_gaps(x, result.xscale), _gaps(y, result.yscale))
-        texts = (json.dumps(column) for column in columns)
-        found.append([label, *(arrays.setdefault(text, len(arrays)) for text in texts)])
-    return found
+def _scaled(result: Curves) -> Iterator[tuple[list[Any], str]]:
+    """Yield x and y of each line, then of each set of points, each with its axis's scale."""
+    for label, pair in [*result.series.items(), *result.points.items()]:
+        for values, scale in zip(
+            series_points(label, pair), (result.xscale, result.yscale), strict=True
+        ):
+            yield _gaps(values, scale), scale
+
+
+def _packed(values: list[Any], scale: str) -> list[Any]:
+    """Return an array in 16 bits a number, `[codes, low, high, is_log]`, where that is shorter.
+
+    The codes, base64, run from 0 at `low` to 65,534 at `high`; 65,535 is a gap.
+    """
+    given = np.array([np.nan if v is None else v for v in values], dtype=float)
+    shown, there = np.log10(given) if scale == "log" else given, np.isfinite(given)
+    low, high = (float(shown[there].min()), float(shown[there].max())) if there.any() else (0, 0)
+    parts = np.where(there, (shown - low) / ((high - low) or 1) * (_GAP - 1), _GAP)
+    codes = base64.b64encode(np.rint(parts).astype("<u2").tobytes()).decode()
+    ends = (rounded(end, 6 if scale == "log" else 9) for end in (low, high))
+    packed = [codes, *ends, int(scale == "log")]
+    return min(packed, values, key=lambda stored: len(json.dumps(stored, separators=(",", ":"))))
 
 
 def _curves(results: list[Curves]) -> tuple[dict[str, Any], list[Any]]:
-    """Return the arrays and axes of all curves, equal ones stored once, and the frames."""
-    arrays: dict[str, int] = {}
+    """Return what all curves share, each part stored once, and the frames.
+
+    A frame holds the places of its axes, of its labels, and of each x and y among the arrays.
+    """
+    arrays: dict[tuple[str, str], int] = {}
     heads: dict[str, int] = {}
-    frames: list[dict[str, Any]] = []
+    labels: dict[str, int] = {}
+    frames: list[list[int]] = []
     for result in results:
         head = json.dumps([result.xlabel, result.ylabel, result.xscale, result.yscale, result.ylim])
-        frame: dict[str, Any] = {"head": heads.setdefault(head, len(heads))}
-        frame["series"] = _lines(result.series, result, arrays)
-        if result.points:
-            frame["points"] = _lines(result.points, result, arrays)
+        names = json.dumps([list(result.series), list(result.points)])
+        frame = [heads.setdefault(head, len(heads)), labels.setdefault(names, len(labels))]
+        for column, scale in _scaled(result):
+            frame.append(arrays.setdefault((json.dumps(column), scale), len(arrays)))
         frames.append(frame)
-    pool = [json.loads(text) for text in arrays]
+    pool = [json.loads(text) for text, _ in arrays]
     axes = []
     for head, place in heads.items():
-        mine = [frame for frame in frames if frame["head"] == place]
-        used = [line for frame in mine for line in [*frame["series"], *frame.get("points", [])]]
+        mine = [frame[2:] for frame in frames if frame[0] == place]
+        used = [(x, y) for frame in mine for x, y in zip(frame[::2], frame[1::2], strict=True)]
         axes.append(_axes(json.loads(head), used, pool))
-    return {"arrays": pool, "heads": axes}, frames
+    packed = [_packed(values, scale) for values, (_, scale) in zip(pool, arrays, strict=True)]
+    shared = {"arrays": packed, "heads": axes, "labels": [json.loads(names) for names in labels]}
+    return shared, frames
 
 
 def _pixels(picture: Picture) -> np.ndarray[Any, Any]:
@@ -220,16 +240,17 @@ def draw(figure: "Figure", result: Curves | Picture, *, frame: Any, data: dict[s
         ax.imshow(_pixels(result), cmap="gray", vmin=0, vmax=255)
         ax.set_axis_off()
         return
-    pool = [np.array(values, float) for values in data["arrays"]]
-    head = dict(data["heads"][frame["head"]])
+    head = dict(data["heads"][frame[0]])
     limits = {name: head.pop(name) for name in ("xlim", "ylim")}
-    lines = {name: (pool[x], pool[y]) for name, x, y in frame["series"]}
+    columns = [np.array(values, float) for values, _ in _scaled(result)]
+    pairs = list(zip(columns[::2], columns[1::2], strict=True))
+    lines = dict(zip(result.series, pairs, strict=False))
     if lines:
         plot_curves(lines, ax=ax, **head)
-    for i, (name, x, y) in enumerate(frame.get("points", []), len(lines)):
+    for i, name in enumerate(result.points, len(lines)):
         color = COLORS[i % len(COLORS)]
-        ax.plot(pool[x], pool[y], "o", color=color, markersize=4, zorder=1, label=name)
-    if frame.get("points"):
+        ax.plot(*pairs[i], "o", color=color, markersize=4, zorder=1, label=name)
+    if result.points:
         ax.set(**head)
         ax.legend()
     ax.set(**limits)

@@ -20,7 +20,7 @@ STYLE = "vendor/fonts/fonts.css"
 FOLDER = EXTRA / "vendor" / "fonts"
 _FACE = Template("""\
 @font-face {
-  font-family: "$family"; font-style: $style; font-weight: 200 900; font-display: swap;
+  font-family: "$family"; font-style: $style; font-weight: 200 900; font-display: optional;
   src: url($file.woff2) format("woff2");
 }
 """)

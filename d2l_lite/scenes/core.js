@@ -186,22 +186,33 @@ const core = (() => {
     return y + 12;
   };
 
-  const drawCurves = (ctx, frame, data, theme) => {
-    const { series, points = [] } = frame;
-    const names = [...series, ...points].map(([name]) => name);
+  // The numbers of a stored array: as they are, or [codes, low, high, is_log] with 16 bits a number.
+  const unpack = (stored) => {
+    if (typeof stored[0] !== "string") return stored;
+    const [text, low, high, isLog] = stored;
+    const bytes = atob(text);
+    return Array.from({ length: bytes.length / 2 }, (_, i) => {
+      const code = bytes.charCodeAt(2 * i) + 256 * bytes.charCodeAt(2 * i + 1);
+      const value = low + (code / 65534) * (high - low);
+      return code === 65535 ? null : isLog ? 10 ** value : value;
+    });
+  };
+
+  const drawCurves = (ctx, [head, labels, ...places], data, theme) => {
+    const [series, points] = data.labels[labels];
+    const names = [...series, ...points];
     const top = names.length > 1 ? legend(ctx, names, theme, series.length) : 0;
     const box = { x: 0, y: top, w: theme.width, h: theme.height - top };
-    const plot = axes(ctx, box, data.heads[frame.head], theme);
+    const plot = axes(ctx, box, data.heads[head], theme);
+    const pairs = names.map((_, i) => [2 * i, 2 * i + 1].map((k) => unpack(data.arrays[places[k]])));
     clipped(ctx, plot, () => {
-      points.forEach(([, xs, ys], i) =>
-        data.arrays[xs].forEach((x, k) => {
-          const y = data.arrays[ys][k];
-          if (x !== null && y !== null) disk(ctx, plot.x(x), plot.y(y), 3, theme.color(series.length + i));
+      pairs.slice(series.length).forEach(([xs, ys], i) =>
+        xs.forEach((x, k) => {
+          if (x === null || ys[k] === null) return;
+          disk(ctx, plot.x(x), plot.y(ys[k]), 3, theme.color(series.length + i));
         })
       );
-      series.forEach(([, xs, ys], i) =>
-        polyline(ctx, plot, data.arrays[xs], data.arrays[ys], theme.color(i), theme.dash(i))
-      );
+      series.forEach((_, i) => polyline(ctx, plot, ...pairs[i], theme.color(i), theme.dash(i)));
     });
   };
 
@@ -475,6 +486,9 @@ const core = (() => {
 
   const mount = (id, scene, spec) => page.mount(id, (root) => bind(root, scene, spec));
 
-  return { axes, clipped, cross, disk, frames, legend, linearTicks, logTicks, mount, nearest, number, onSheet, polyline, scale };
+  return {
+    axes, clipped, cross, disk, frames, legend, linearTicks, logTicks,
+    mount, nearest, number, onSheet, polyline, scale, unpack,
+  };
 })();
 if (typeof module !== "undefined") module.exports = core;

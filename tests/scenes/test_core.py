@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from d2l_lite.explore import explore
-from d2l_lite.frames import Curves, Picture
+from d2l_lite.frames import Curves, Picture, store
 
 
 @pytest.mark.parametrize(
@@ -139,3 +139,22 @@ def test_curves_are_drawn_where_the_axes_say(node, width):
     assert y1 - y0 == pytest.approx(y2 - y1)
     assert y0 < y1 < y2  # x⁻² falls, and pixels count downward
     assert 0 < x0 < x2 < width
+
+
+def test_the_browser_reads_packed_numbers_as_they_were(node):
+    x = np.linspace(0, 6, 50)
+    waves = {"a": (x, np.sin(x)), "b": (x, np.where(x > 3, x, np.nan))}
+    grown = {"a": (x, np.exp(3 * x))}
+    results = [Curves(waves, "x", "y"), Curves(grown, "x", "y", yscale="log")]
+    arrays = store(results)["arrays"]
+    assert all(isinstance(array[0], str) for array in arrays)
+    found = node("return given.arrays.map(core.unpack)", arrays=arrays)
+    assert len(found) == 4
+    for got, true in zip(found, (x, np.sin(x), waves["b"][1], grown["a"][1]), strict=True):
+        got = np.array(got, dtype=float)
+        assert (np.isnan(got) == np.isnan(true)).all()
+        np.testing.assert_allclose(got, true, rtol=1e-3, atol=1e-3)
+
+
+def test_plain_numbers_are_read_as_they_are(node):
+    assert node("return core.unpack([1, null, 2.5])") == [1, None, 2.5]

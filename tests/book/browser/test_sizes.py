@@ -15,8 +15,6 @@ REPORT = (
 SHELL = 'class="d2l-explorable"'
 MAX_STORED_BYTES = 100_000
 MAX_OWN_BYTES = 20_000
-#: Heavier than it should be, for now: this may shrink, and not grow.
-HEAVY = {"Explorable: Gradient norm in each layer of a network before training": 52_000}
 
 
 def bundles():
@@ -43,7 +41,7 @@ def test_what_is_stored_is_small(report, chapter, label, data):
     own = len(data["text/html"].encode()) - len(shared(data["text/html"]).encode())
     report.rows.append([chapter, label, f"{stored / 1000:.1f}", f"{own / 1000:.1f}"])
     assert stored <= MAX_STORED_BYTES
-    assert own <= HEAVY.get(label, MAX_OWN_BYTES)
+    assert own <= MAX_OWN_BYTES
 
 
 def test_pages_show_what_notebooks_store():
