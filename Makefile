@@ -62,7 +62,7 @@ repository: $(STAMP)      ## set the repository's address: make repository URL=h
 	$(BIN)/python -m tools.repository set "$(URL)"
 
 bench: $(STAMP)           ## measure, and write benchmarks/results
-	$(BIN)/python -m benchmarks.training_loop && $(BIN)/python -m benchmarks.book
+	$(BIN)/python -m benchmarks.training_loop && $(BIN)/python -m benchmarks.book && $(BIN)/python -m benchmarks.lighthouse
 
 clean:
 	rm -rf _build build .pytest_cache .mypy_cache .ruff_cache

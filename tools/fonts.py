@@ -63,6 +63,7 @@ def vendor() -> bool:
     """
     marker, wanted = FOLDER / "VERSION", " ".join(face.package for face in TYPEFACES)
     if marker.is_file() and marker.read_text() == wanted:
+        (FOLDER / "fonts.css").write_text(style_sheet(TYPEFACES))
         return True
     npm = shutil.which("npm")
     faults = ["npm was not found"] if npm is None else [_fetch(npm, face) for face in TYPEFACES]
