@@ -211,16 +211,18 @@ def test_the_page_shows_weight_decay_apart_from_l2(printed):
 
 
 def test_the_comparison_comes_out_as_the_page_says(printed):
-    """Nobody wins by more than seeds allow; AdaGrad is last; Adam is among the fastest."""
+    """Adam does not win, AdaGrad is last, and Adam learns faster than SGD."""
     found = {}
     for line in output_of(printed, "sorted(finals.items()").splitlines():
         name, rest = line.split(maxsplit=1)
         found[name] = numbers(rest)
     assert sorted(map(str.lower, found)) == sorted(TORCH)
+    assert found["Adam"][0] < max(mean for mean, _ in found.values())
     first, *_, fifth = sorted((mean for mean, _ in found.values()), reverse=True)[:5]
     assert first - fifth < 0.012
     assert min(found, key=lambda name: found[name][0]) == "AdaGrad"
     assert min(mean for mean, _ in found.values()) > 0.75
-    lines = output_of(printed, "milliseconds(rule.step)").splitlines()[1:]
+    lines = output_of(printed, "gradients_needed(curve) for").splitlines()[1:]
     needed = {line.split()[0]: numbers(line)[0] for line in lines}
-    assert needed["Adam"] <= 1.05 * min(needed.values())
+    assert sorted(needed, key=needed.get)[0] in ("Nesterov", "Adam", "AdamW")
+    assert needed["Adam"] < 0.9 * needed["SGD"]
