@@ -18,6 +18,8 @@
     setTimeout(() => { label.textContent = "Copy"; }, 2000);
   });
 
+  document.documentElement.classList.toggle("d2l-from-disk", location.protocol === "file:");
+
   // A browser does not save a file from the reader's own disk: there the link opens it.
   document.addEventListener("DOMContentLoaded", () => {
     if (location.protocol !== "file:") return;

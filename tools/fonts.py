@@ -20,10 +20,13 @@ STYLE = "vendor/fonts/fonts.css"
 FOLDER = EXTRA / "vendor" / "fonts"
 _FACE = Template("""\
 @font-face {
-  font-family: "$family"; font-style: $style; font-weight: 200 900; font-display: optional;
+  font-family: "$family"; font-style: $style; font-weight: 200 900; font-display: $display;
   src: url($file.woff2) format("woff2");
 }
 """)
+#: What a family's name ends in, and when its face is shown: over a network only if it comes at
+#: once, so that text which stands is never moved; from disk, where no cache helps, in any case.
+DISPLAYS = {"": "optional", " from disk": "swap"}
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,10 @@ def vendor() -> bool:
 def style_sheet(typefaces: Iterable[Typeface]) -> str:
     """Return the declarations of all faces."""
     return "".join(
-        _FACE.substitute(family=face.family, style=style, file=face.file(style))
+        _FACE.substitute(
+            family=face.family + ending, style=style, file=face.file(style), display=display
+        )
+        for ending, display in DISPLAYS.items()
         for face in typefaces
         for style in face.styles
     )
