@@ -106,6 +106,7 @@ def test_descent_and_newton_find_sklearns_optimum(ch, data, weight_decay):
     options = {"lr": lr, "num_steps": 1500, "weight_decay": weight_decay}
     path = ch["gradient_descent"](X, y, **options)
     torch.testing.assert_close(path[-1], want, atol=1e-6, rtol=0)
+    torch.testing.assert_close(path[1], lr * X.T @ (y - 0.5) / len(y))
     losses = torch.stack([ch["log_loss"](w, X, y, weight_decay) for w in path[:50]])
     assert (losses.diff() < 1e-12).all()
 
