@@ -28,10 +28,10 @@ def rng():
 
 @pytest.fixture
 def data(rng):
-    """Examples (40, 3) that the plane of `normal` separates, with labels of ±1."""
+    """Examples (n, 3) that the plane of `normal` separates, with labels of ±1."""
     normal = np.array([2.0, -1.0, 0.5])
-    X = rng.normal(size=(80, 3))
-    X = X[np.argsort(-np.abs(X @ normal))[:40]]
+    X = rng.normal(size=(60, 3))
+    X = X[np.abs(X @ normal) > 0.1]
     return torch.from_numpy(X), torch.from_numpy(np.sign(X @ normal))
 
 
@@ -69,7 +69,7 @@ def test_the_threshold_unit_is_heaviside(ch, rng):
     assert (X @ w + 1.0 == 0).any(), "the border is tried"
 
 
-def test_the_perceptron_makes_sklearns_steps_and_stops_after_a_clean_epoch(ch, data):
+def test_the_perceptron_makes_sklearns_steps_and_its_weights_are_sums_of_mistakes(ch, data):
     X, y = data
     w, mistakes = ch["perceptron"](X, y)
     oracle = Perceptron(shuffle=False, fit_intercept=False, tol=None, max_iter=1000).fit(X, y)
@@ -143,22 +143,22 @@ def test_one_hidden_unit_never_learns_xor_and_many_mostly_do(ch):
 def test_networks_side_by_side_learn_what_one_learns_with_torch_optim(ch):
     """The first of three runs against a module trained by SGD from the same weights."""
     X, y = torch.tensor([[0.0, 0], [0, 1], [1, 0], [1, 1]]), torch.tensor([0.0, 1, 1, 0])
-    for seed in range(6):
+    for seed in range(12):
         g = torch.Generator().manual_seed(seed)
         shapes = [(2, 2), (1, 2), (2, 1), (1, 1)]
         W, b, v, c = (torch.randn(3, *s, generator=g)[0].requires_grad_() for s in shapes)
         optimizer = torch.optim.SGD([W, b, v, c], lr=0.5)
-        for _ in range(300):
+        for _ in range(40):
             optimizer.zero_grad()
             out = (torch.tanh(X @ W + b) @ v + c)[:, 0]
             torch.nn.functional.binary_cross_entropy_with_logits(out, y).backward()
             optimizer.step()
-        got = ch["learn_xor"](2, 3, seed=seed, lr=0.5, num_steps=300)
+        got = ch["learn_xor"](2, 3, seed=seed, lr=0.5, num_steps=40)
         assert bool(got[0]) == bool(((out > 0) == (y > 0)).all())
 
 
 def test_two_means_finds_sklearns_groups(ch):
-    points, _ = make_blobs(60, centers=[[0, 0], [4, 3]], cluster_std=1.5, random_state=4)
+    points, _ = make_blobs(60, centers=[[0, 0], [2, 1]], cluster_std=2.0, random_state=4)
     group = ch["two_means"](torch.from_numpy(points)).numpy()
     start = np.stack([points[0], points[np.linalg.norm(points - points[0], axis=1).argmax()]])
     oracle = KMeans(2, init=start, n_init=1, max_iter=100, tol=0).fit(points)
