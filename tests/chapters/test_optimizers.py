@@ -162,6 +162,18 @@ def test_the_modes_follow_the_derived_recurrences(ch, name):
     torch.testing.assert_close(c[2:], want)
 
 
+@pytest.mark.parametrize("beta", [0.0, 0.5, 0.9])
+def test_momentum_endures_rates_up_to_the_stated_limit(ch, beta):
+    """Just below 2(1 + β)/λ the error dies out, just above it explodes."""
+    curvature, ends = 25.0, []
+    one = torch.ones(1, dtype=torch.float64)
+    for part in (0.99, 1.01):
+        how = {"lr": part * 2 * (1 + beta) / curvature, "beta": beta, "num_steps": 2000}
+        ends.append(ch["descend"](ch["momentum"], lambda c: curvature * c, one, **how)[-1].abs())
+    assert ends[0] < 1e-6
+    assert ends[1] > 1e6
+
+
 def test_annealing_at_a_fixed_temperature_draws_from_boltzmann(ch):
     """On c²/2 at temperature T the walkers end with variance T: the rule of Metropolis."""
     generator = torch.Generator().manual_seed(5)
@@ -225,4 +237,11 @@ def test_the_comparison_comes_out_as_the_page_says(printed):
     lines = output_of(printed, "gradients_needed(curve) for").splitlines()[1:]
     needed = {line.split()[0]: numbers(line)[0] for line in lines}
     assert sorted(needed, key=needed.get)[0] in ("Nesterov", "Adam", "AdamW")
-    assert needed["Adam"] < 0.9 * needed["SGD"]
+    assert needed["Adam"] == pytest.approx(2 / 3 * needed["SGD"], rel=0.15)
+    assert 0 < needed["Adam"] - needed["Nesterov"] < 2_500
+    constant = {
+        line.split()[0]: numbers(line)[1] for line in output_of(printed, "ends.append").splitlines()
+    }
+    gap = found["momentum"][0] - found["Adam"][0]
+    assert found["momentum"][0] - constant["momentum"] > gap
+    assert constant["momentum"] < constant["Adam"] < found["Adam"][0]
