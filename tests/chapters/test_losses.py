@@ -248,8 +248,18 @@ def test_printed_focal_loss_leads_on_raw_pixels_only(printed):
     assert best["focal"] <= best["cross-entropy"]
 
 
+def test_printed_better_bias_beats_both_remedies(printed):
+    started = re.search(r"from a better bias: ([\d.]+) ± ([\d.]+)", printed)
+    last = re.findall(r"  (focal, γ = 2|rare class × 10) +([\d.]+) ±", printed)[:2]
+    assert [name for name, _ in last] == ["focal, γ = 2", "rare class × 10"]
+    assert float(started[1]) - float(started[2]) > max(float(value) for _, value in last)
+
+
 def test_printed_smoothing_helps_late_and_harms_early(printed):
-    rows = re.findall(r"ε = ([\d.]+), (\w+) +accuracy .*calibration error ([\d.]+)%", printed)
-    error = {(eps, stage): float(value) for eps, stage, value in rows}
+    rows = re.findall(r"ε = ([\d.]+), (\w+)((?: +[\d.]+% ± +[\d.]+%){3})", printed)
+    shown = {(e, stage): re.findall(r"([\d.]+)% ±", row) for e, stage, row in rows}
+    accuracy, sure, error = ({k: float(v[i]) for k, v in shown.items()} for i in range(3))
     assert error["0.1", "early"] > 2 * error["0.0", "early"]
     assert error["0.1", "late"] < error["0.0", "late"]
+    assert sure["0.0", "late"] > accuracy["0.0", "late"]
+    assert all(sure["0.1", stage] < accuracy["0.1", stage] for stage in ("early", "late"))
