@@ -301,3 +301,24 @@ def test_what_the_text_says_of_depth(printed):
     found = dict(re.findall(r"^(\d) hidden, [\d,]+ parameters: +([\d.]+)%", printed, re.M))
     assert float(found["8"]) + 3 < float(found["1"])
     assert abs(float(found["2"]) - float(found["1"])) < 2
+
+
+def test_what_the_text_says_of_two_hidden_units(printed):
+    """Runs with both units alive solve the pairs; with one dead a line of XOR is the limit."""
+    runs = re.findall(r"^seed \d: accuracy ([\d.]+)%, (\d) of 2 units dead$", printed, re.M)
+    assert {dead for _, dead in runs} == {"0", "1"}
+    for accuracy, dead in runs:
+        assert float(accuracy) == pytest.approx({"0": 99, "1": 75}[dead], abs=4)
+    mean = float(re.search(r"\[1568, 2, 2\] +([\d.]+)%", printed)[1])
+    assert np.mean([float(accuracy) for accuracy, _ in runs]) == pytest.approx(mean, abs=0.1)
+    single = re.search(r"single pictures, linear model: +([\d.]+)%", printed)
+    assert float(single[1]) > 99
+
+
+def test_what_the_text_says_of_trained_networks_and_steps(ch, printed):
+    def wave(x):
+        return torch.sin(np.pi * x) + 0.5 * torch.sin(3 * np.pi * x)
+
+    for width, found in re.findall(r"^ *(\d+) units: errors ([\d. ]+),", printed, re.M):
+        steps = ch["largest_error"](wave, ch["staircase"](wave, -1, 1, int(width)), ch["step"])
+        assert int(width) < 32 or min(map(float, found.split())) > steps
