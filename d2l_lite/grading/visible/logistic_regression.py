@@ -103,6 +103,13 @@ def softmax_of_unequal_rows(s):
     close(s.log_probabilities(logits), torch.full((2, 2), 0.5).log())
 
 
+@case("log_probabilities", hint="vanish")
+def softmax_of_a_wide_row(s):
+    """A row (1000, -1000): the logarithms are 0 and -2000"""
+    logits = torch.tensor([[1000.0, -1000.0]])
+    close(s.log_probabilities(logits), torch.tensor([[0.0, -2000.0]]))
+
+
 @case("divergence_bits")
 def divergence_by_hand(s):
     """(1/2, 1/4, 1/4) and (1/4, 1/2, 1/4): 1/2 - 1/4 + 0 = 1/4 bit"""
@@ -197,6 +204,7 @@ QUESTIONS = (
             "overflow": "The exponential of 1000 is infinite. Subtract a number from all logits of a row first.",
             "common": "One number for the whole batch leaves nothing of a row that lies far below it. Each row has its own maximum.",
             "axis": "The probabilities of one example, a row, sum to one.",
+            "vanish": "A probability of exp(-2000) is stored as 0, and its logarithm is minus infinity. Take the logarithm of the formula, not of the result.",
         },
     ),
     Question(
