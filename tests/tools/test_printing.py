@@ -238,7 +238,9 @@ def test_epubcheck_has_nothing_to_say(epub):
 
 
 def test_every_document_opens_on_the_page_that_the_contents_name(pdf, texts):
-    contents = " ".join(texts[1:4])
+    named = re.search(r"\s(\d+)\s", texts[1])
+    assert named, "the contents name no page"
+    contents = " ".join(texts[1 : int(named[1]) - 1])  # they end before the first page that they name
     for title in titles().values():
         line = re.search(rf"(?:^|\W){re.escape(title)}\s+(\d+)", contents)
         assert line, f"{title} is not in the contents"
