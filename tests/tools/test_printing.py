@@ -240,7 +240,8 @@ def test_epubcheck_has_nothing_to_say(epub):
 def test_every_document_opens_on_the_page_that_the_contents_name(pdf, texts):
     named = re.search(r"\s(\d+)\s", texts[1])
     assert named, "the contents name no page"
-    contents = " ".join(texts[1 : int(named[1]) - 1])  # they end before the first page that they name
+    # They end before the first page that they name.
+    contents = " ".join(texts[1 : int(named[1]) - 1])
     for title in titles().values():
         line = re.search(rf"(?:^|\W){re.escape(title)}\s+(\d+)", contents)
         assert line, f"{title} is not in the contents"
