@@ -5,15 +5,19 @@ from d2l_lite.data import (
     DataError,
     ImageData,
     TableData,
+    Vocabulary,
     load_images,
     load_table,
     load_text,
     random_crop,
     random_horizontal_flip,
+    sequential_batches,
     synthetic_linear,
 )
 from d2l_lite.explore import Choice, Explorable, Slider, explore
 from d2l_lite.frames import Curves, Picture
+from d2l_lite.models import lenet5
+from d2l_lite.optim import one_cycle
 from d2l_lite.plotting import (
     COLORS,
     LINE_STYLES,
@@ -32,6 +36,7 @@ from d2l_lite.training import (
     default_device,
     evaluate,
     fit,
+    frechet_distance,
     seed_everything,
 )
 
@@ -48,15 +53,19 @@ __all__ = [
     "Picture",
     "Slider",
     "TableData",
+    "Vocabulary",
     "accuracy",
     "default_device",
     "evaluate",
     "explore",
     "fit",
+    "frechet_distance",
     "heatmap",
+    "lenet5",
     "load_images",
     "load_table",
     "load_text",
+    "one_cycle",
     "plot_contour",
     "plot_curves",
     "plot_history",
@@ -64,6 +73,7 @@ __all__ = [
     "random_crop",
     "random_horizontal_flip",
     "seed_everything",
+    "sequential_batches",
     "show_images",
     "show_source",
     "synthetic_linear",

@@ -17,7 +17,8 @@ import tarfile
 import tempfile
 import threading
 import zlib
-from collections.abc import Callable, Collection, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -519,6 +520,71 @@ def _rows(T: Tensor, which: slice | Tensor) -> Tensor:
     if isinstance(which, Tensor) and T.is_contiguous():
         return T.index_select(0, which)
     return T[which]
+
+
+class Vocabulary:
+    """Symbols and their indices: `encode` turns a text into indices, `decode` turns them back.
+
+    Index 0 is the unknown symbol; the others follow by falling frequency, equal ones in order.
+
+    Args:
+        text: a string, whose symbols are its characters, or a list of words.
+        min_count: symbols that are rarer become unknown.
+
+    Raises:
+        ValueError: where `text` is empty.
+    """
+
+    unknown = "\N{REPLACEMENT CHARACTER}"
+
+    def __init__(self, text: Sequence[str], *, min_count: int = 1) -> None:
+        if not text:
+            raise ValueError("text must hold at least one symbol, got none")
+        counts = Counter(text)
+        kept = (symbol for symbol, count in counts.items() if count >= min_count)
+        ranked = sorted(kept, key=lambda symbol: (-counts[symbol], symbol))
+        self.symbols = (self.unknown, *ranked)
+        self.index = {symbol: i for i, symbol in enumerate(self.symbols)}
+        self._join = "" if isinstance(text, str) else " "
+
+    def __len__(self) -> int:
+        return len(self.symbols)
+
+    def encode(self, text: Sequence[str]) -> Tensor:
+        """Return the indices (n,) int64 of the symbols of a text, 0 where one is unknown."""
+        return torch.tensor([self.index.get(symbol, 0) for symbol in text], dtype=torch.int64)
+
+    def decode(self, indices: Tensor) -> str:
+        """Return the text of indices (n,); words are joined by spaces."""
+        return self._join.join(self.symbols[i] for i in indices.tolist())
+
+
+def sequential_batches(
+    indices: Tensor, *, batch_size: int, num_steps: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield windows of a text in reading order: row i of a batch goes on where it ended before.
+
+    The text is cut into `batch_size` pieces of equal length, which are read side by side. A state
+    may thus be carried from one batch to the next. Symbols that fill no window are left out.
+
+    Args:
+        indices: a text (n,) int64.
+        batch_size: number of pieces b.
+        num_steps: length t of a window.
+
+    Yields:
+        Inputs (b, t) and targets (b, t), the inputs one step later.
+
+    Raises:
+        ValueError: where the text is too short for one batch.
+    """
+    length = (len(indices) - 1) // batch_size
+    if length < num_steps:
+        need = f"at least {batch_size * num_steps + 1} symbols"
+        raise ValueError(f"{batch_size} windows of {num_steps} need {need}, got {len(indices)}")
+    pieces = indices.unfold(0, length + 1, length)[:batch_size]
+    for k in range(0, length - num_steps + 1, num_steps):
+        yield pieces[:, k : k + num_steps], pieces[:, k + 1 : k + num_steps + 1]
 
 
 def random_horizontal_flip(

@@ -982,3 +982,42 @@ def test_the_command_says_what_came_of_each_set(tmp_path):
         assert re.search(rf"^{name}: ", done.stdout, re.M), name
     assert "cifar10: " in done.stdout
     assert "is not available. Tried:" in done.stdout
+
+
+def test_symbols_are_ranked_by_frequency_and_encoding_is_undone():
+    vocabulary = data.Vocabulary("banana band")
+    assert vocabulary.symbols == (vocabulary.unknown, *"anb d")
+    assert len(vocabulary) == 6
+    assert vocabulary.encode("bad").tolist() == [3, 1, 5]
+    assert vocabulary.decode(vocabulary.encode("and an")) == "and an"
+    assert vocabulary.decode(vocabulary.encode("bag")) == "ba" + vocabulary.unknown
+
+
+def test_rare_words_become_unknown():
+    vocabulary = data.Vocabulary(["the", "cat", "the", "dog", "a", "cat"], min_count=2)
+    assert vocabulary.symbols[1:] == ("cat", "the")
+    indices = vocabulary.encode(["the", "dog", "cat"])
+    assert indices.dtype == torch.int64
+    assert indices.tolist() == [2, 0, 1]
+    assert vocabulary.decode(indices) == f"the {vocabulary.unknown} cat"
+
+
+def test_no_vocabulary_comes_from_nothing():
+    with pytest.raises(ValueError, match="at least one symbol, got none"):
+        data.Vocabulary("")
+
+
+@given(n=st.integers(2, 60), batch_size=st.integers(1, 5), num_steps=st.integers(1, 9))
+def test_each_row_of_a_batch_goes_on_where_it_ended(n, batch_size, num_steps):
+    text = torch.arange(n)
+    if (n - 1) // batch_size < num_steps:
+        with pytest.raises(ValueError, match=f"{batch_size} windows of {num_steps} need at least"):
+            next(data.sequential_batches(text, batch_size=batch_size, num_steps=num_steps))
+        return
+    found = list(data.sequential_batches(text, batch_size=batch_size, num_steps=num_steps))
+    length = (n - 1) // batch_size
+    assert len(found) == length // num_steps
+    X, Y = (torch.cat(parts, dim=1) for parts in zip(*found, strict=True))
+    starts = torch.arange(batch_size)[:, None] * length
+    assert torch.equal(X, starts + torch.arange(X.shape[1]))
+    assert torch.equal(Y, X + 1)

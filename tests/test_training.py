@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.linalg
 import torch
 from jupyter_client.manager import KernelManager
 from sklearn.metrics import accuracy_score, log_loss
@@ -27,6 +28,7 @@ from d2l_lite.training import (
     default_device,
     evaluate,
     fit,
+    frechet_distance,
     seed_everything,
 )
 
@@ -838,3 +840,37 @@ def test_early_stopping_says_whose_weights_return(capsys):
     )
     best = history.epochs[-1] - 3
     assert capsys.readouterr().out.splitlines()[-1].endswith(f" · weights of epoch {best}")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_frechet_distance_is_that_of_scipys_matrix_root(seed):
+    generator = torch.Generator().manual_seed(seed)
+    A = torch.randn(50, 4, generator=generator)
+    B = torch.randn(80, 4, generator=generator) @ torch.randn(4, 4, generator=generator) + 1
+    C, D = np.cov(A.double().numpy().T), np.cov(B.double().numpy().T)
+    apart = (A.double().mean(0) - B.double().mean(0)).square().sum().item()
+    want = apart + np.trace(C + D - 2 * scipy.linalg.sqrtm(C @ D).real)
+    assert frechet_distance(A, B) == pytest.approx(want, rel=1e-6)
+    assert frechet_distance(B, A) == pytest.approx(want, rel=1e-6)
+    assert frechet_distance(A, A) == pytest.approx(0, abs=1e-9)
+
+
+def test_the_frechet_distance_of_one_feature_and_of_fewer_examples_than_features():
+    A, B = torch.tensor([[0.0], [2.0]]), torch.tensor([[5.0], [11.0]])
+    assert frechet_distance(A, B) == pytest.approx(7**2 + (2**0.5 - 18**0.5) ** 2)
+    few = torch.eye(5)[:2]
+    assert frechet_distance(few, few + 1) == pytest.approx(5)
+
+
+@pytest.mark.parametrize(
+    ("A", "B", "message"),
+    [
+        (torch.zeros(3, 2), torch.zeros(3, 4), r"at least two examples each, got \(3, 2\) float32"),
+        (torch.zeros(1, 2), torch.zeros(3, 2), r"got \(1, 2\)"),
+        (torch.zeros(3), torch.zeros(3), r"got \(3,\)"),
+        (torch.zeros(3, 2), torch.full((3, 2), torch.nan), "must be finite"),
+    ],
+)
+def test_samples_without_a_frechet_distance_are_named(A, B, message):
+    with pytest.raises(ValueError, match=message):
+        frechet_distance(A, B)

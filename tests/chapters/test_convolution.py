@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from d2l_lite import Batches
+from d2l_lite import Batches, lenet5
 from tests.chapters.loading import load_definitions
 
 SETTINGS = list(itertools.product((5, 8), (1, 2, 3, 5), (0, 1, 2), (1, 2, 3)))
@@ -124,7 +124,7 @@ def test_field_by_formula_equals_field_by_gradient(chapter, seed):
 
 
 def test_lenet_has_the_known_number_of_parameters_and_is_equal_by_hand(chapter, generator):
-    net = chapter["lenet5"]()
+    net = lenet5()
     assert sum(p.numel() for p in net.parameters()) == 61_706
     X = torch.randn(2, 1, 28, 28, generator=generator)
     H = X
