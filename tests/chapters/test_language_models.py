@@ -370,3 +370,19 @@ def test_clipping_rescued_every_run_of_the_chapter(outputs):
         for row in shown
     )
     assert min(large) > 100 > max(small) > max(clipped)
+
+
+def numbers(row):
+    return [float(found) for found in re.findall(r"\d+(?:\.\d+)?", row)]
+
+
+def test_a_carried_state_helped_in_the_chapter(outputs):
+    carried, reset = map(numbers, printed(outputs, "carry_run(s, carry)").splitlines())
+    assert carried[0] + carried[1] < reset[2] - reset[3]
+
+
+def test_the_network_closed_more_lines_than_the_tables(outputs):
+    for row in printed(outputs, "[closing(s, depth)").splitlines()[1:3]:
+        _, lines, best, spread, longest, also, learned, last = numbers(row)
+        assert lines >= 100
+        assert learned - last > max(best + spread, longest + also)
