@@ -78,9 +78,9 @@ def test_the_numbers_of_the_syllabus_stand_in_the_notebook(printed):
 def test_plain_training_degrades_and_residual_does_not(printed):
     losses = {}
     for line in printed.splitlines():
-        if " layers   training loss " in line:
+        if " layers:  loss " in line:
             kind, depth = line.split(" layers")[0].split(",")
-            losses[kind, int(depth)] = float(line.split("training loss ")[1].split(" ")[0])
+            losses[kind, int(depth)] = float(line.split("loss ")[1].split(" ")[0])
     assert losses["plain", 8] < losses["plain", 20] < losses["plain", 44]
     assert max(losses["residual", depth] for depth in (20, 44)) < losses["plain", 8]
 
@@ -181,6 +181,7 @@ def test_inverted_residual(chapter, c_mid, stride, gated):
         is_gate = isinstance(layer, chapter["SqueezeExcite"])
         H = layer(H) if is_gate else conv_norm(H, layer, act=F.relu6)
     assert len(inner) == 1 + gated + (c_mid != 4)
+    assert inner[-1 - gated][0].weight.shape == (c_mid, 1, 5, 5), "one kernel for each channel"
     want = conv_norm(H, last, act=same)
     torch.testing.assert_close(block(X), want + X if stride == 1 else want)
 
@@ -250,7 +251,7 @@ def test_an_input_is_recovered_exactly_where_enough_units_are_active(chapter):
 
 
 def test_signal_reads_each_block_and_its_gradient(chapter):
-    net, y = chapter["stack"](8, skip=True, c=4), torch.arange(80) % 10
+    net, y = chapter["stack"](8, skip=True, c=4), torch.randperm(80) % 10
     X = torch.randn(80, 1, 6, 6) + 3 * torch.randn(10, 1, 6, 6)[y]
     found = chapter["signal"](net, X, y)
     assert len(found["read"]) == len(found["gradient"]) == 4
