@@ -237,10 +237,13 @@ def test_scores_of_images_by_hand(ch):
     y = torch.tensor([0, 0, 1, 1])
     assert ch["diversity"](X, y).item() == pytest.approx(4.0)
     assert ch["distance_to"](X, X[:1]).item() == pytest.approx((3 + 5) / 4)
+    assert ch["distance_to"](X, X[:2]).item() == pytest.approx(5 / 4)
     large = ch["enlarge"](torch.stack([-torch.ones(1, 14, 14), torch.ones(1, 14, 14)]))
     assert large.shape == (2, 1, 28, 28)
     assert large.amin((1, 2, 3)).tolist() == large.amax((1, 2, 3)).tolist() == [0, 1]
-    assert ch["shrink"](torch.ones(1, 1, 28, 28)).unique().tolist() == [1.0]
+    board = torch.arange(28) % 4 // 2 * torch.ones(1, 1, 28, 28)
+    assert ch["shrink"](board).unique().tolist() == [-1.0, 1.0]
+    assert ch["shrink"](board).shape == (1, 1, 14, 14)
 
 
 def test_printed_recipes_differ_as_the_text_says(printed):

@@ -1,0 +1,163 @@
+"""On how many seeds do the adversarial networks of the chapter work?
+
+The definitions are those of the chapter `gan`, loaded from its text; the recipes are its own, too.
+Points: ten networks each, at the chapter's number of steps and at three times as many. Images: a
+training of its own for each seed, with labels (wrong pairs count as fake) and without.
+
+    python -m benchmarks.gan_seeds [--seeds 10] [--steps 350] [--ring-steps 1200] [--threads 1]
+"""
+
+import argparse
+import json
+import math
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional as F  # noqa: N812
+
+import d2l_lite as d2l
+from tests.chapters.loading import load_definitions
+
+RESULT = Path(__file__).parent / "results" / "gan_seeds.json"
+NUM_TRAIN, NUM_EPOCHS = 12_000, 3
+CALM = {"beta1": 0.5, "rates": (1e-3, 4e-3)}
+CRITERIA = {
+    "ring": "all eight modes get 2% of the points within 3 deviations, and half of all points are",
+    "images": "the judge agrees with at least 97% of the labels, Fréchet distance at most 10, "
+    "diversity at least 0.8 of that of real images",
+}
+
+
+def recipes(ch: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the chapter's recipes for points, by name."""
+    critic = {"loss": "Wasserstein", "penalty": ch["slope_near_one"]}
+    return {
+        "non-saturating": {},
+        "calm, minimax": {**CALM, "loss": "minimax"},
+        "calm": CALM,
+        "calm, R1": {**CALM, "penalty": ch["r1"]},
+        "calm, pairs": {**CALM, "pack": 2},
+        "Wasserstein": {**critic, "beta1": 0.5, "rates": (2e-3, 8e-3)},
+    }
+
+
+def ring(ch: dict[str, Any], num_steps: int, seed: int) -> dict[str, Any]:
+    """Return modes covered and good points of ten runs of each recipe."""
+    found = {}
+    for name, recipe in recipes(ch).items():
+        torch.manual_seed(seed)
+        how = dict(recipe)
+        G, D = ch["ring_players"](how.pop("pack", 1))
+        ch["train_gan"](ch["ring"], G, D, num_steps, **how)
+        modes, good = ch["ring_scores"](ch["draw"](G, 1_000).detach())
+        works = int(((modes == 8) & (good >= 0.5)).sum())
+        rounded = [round(v, 3) for v in good.tolist()]
+        found[name] = {"works": works, "modes": modes.tolist(), "good": rounded}
+        print(f"ring, {num_steps} steps, {name}: works on {works} of 10", file=sys.stderr)
+    return found
+
+
+class Judge:
+    """LeNet-5 trained on the real images, the real features, and what real images score."""
+
+    def __init__(self, ch: dict[str, Any]) -> None:
+        self.ch = ch
+        train = d2l.load_images("mnist", "train", num_examples=NUM_TRAIN)
+        test = d2l.load_images("mnist", "test")
+        self.X, self.y = ch["shrink"](train.X), train.y
+        torch.manual_seed(0)
+        self.net = d2l.lenet5()
+        batches = d2l.Batches(
+            ch["enlarge"](self.X), self.y, 64, generator=torch.Generator().manual_seed(0)
+        )
+        steps = NUM_EPOCHS * math.ceil(NUM_TRAIN / 64)
+        how = d2l.one_cycle(self.net, 4e-3, steps)
+        d2l.fit(
+            self.net,
+            batches,
+            loss_fn=F.cross_entropy,
+            num_epochs=NUM_EPOCHS,
+            progress=False,
+            **how,
+        )
+        self.net.eval()
+        X, half = (
+            ch["shrink"](test.X),
+            torch.randperm(10_000, generator=torch.Generator().manual_seed(0)),
+        )
+        self.features, _ = ch["assess"](self.net, X[half[:5_000]], test.y[half[:5_000]])
+        self.X_real, self.labels = X[half[5_000:]], test.y[half[5_000:]]
+        self.usual = ch["diversity"](self.X_real, self.labels).item()
+
+    def scores(self, X: torch.Tensor) -> dict[str, float]:
+        """Return accuracy, squared Fréchet distance and diversity of one drawing for each label."""
+        features, accuracy = self.ch["assess"](self.net, X, self.labels)
+        frechet = d2l.frechet_distance(features, self.features)
+        diversity = self.ch["diversity"](X, self.labels).item() / self.usual
+        values = {"accuracy": accuracy, "frechet": frechet, "diversity": diversity}
+        return {name: round(value, 4) for name, value in values.items()}
+
+
+def images(judge: Judge, num_steps: int, num_seeds: int) -> dict[str, Any]:
+    """Return the scores of each seed, with labels and without."""
+    ch, labeled, unlabeled = judge.ch, [], []
+    zeros, none = torch.zeros_like(judge.y), torch.zeros_like(judge.labels)
+    for seed in range(num_seeds):
+        G, _ = ch["train_digits"](judge.X, judge.y, num_steps, seed=seed)
+        labeled.append(judge.scores(ch["draw_digits"](G, judge.labels)))
+        G, _ = ch["train_digits"](judge.X, zeros, num_steps, seed=seed, wrong_pairs=False)
+        unlabeled.append({"frechet": judge.scores(ch["draw_digits"](G, none))["frechet"]})
+        print(f"images, seed {seed}: {labeled[-1]}, {unlabeled[-1]}", file=sys.stderr)
+    works = sum(
+        row["accuracy"] >= 0.97 and row["frechet"] <= 10 and row["diversity"] >= 0.8
+        for row in labeled
+    )
+    means = {name: np.mean([row[name] for row in labeled]).round(4) for name in labeled[0]}
+    return {
+        "real test images": judge.scores(judge.X_real),
+        "conditional": {"works": works, "of": num_seeds, "mean": means, "seeds": labeled},
+        "without labels": {"seeds": unlabeled},
+    }
+
+
+def conditions(options: argparse.Namespace, seconds: float) -> dict[str, Any]:
+    return {
+        **vars(options),
+        "num_train": NUM_TRAIN,
+        "pytorch": torch.__version__,
+        "python": platform.python_version(),
+        "cores": os.cpu_count(),
+        "cpu_seconds": round(seconds),
+        "criteria": CRITERIA,
+    }
+
+
+def main() -> int:
+    """Train, write the scores, and return 1 where fewer than nine of ten conditional runs work."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--steps", type=int, default=350)
+    parser.add_argument("--ring-steps", type=int, default=1_200)
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    start, ch = time.process_time(), load_definitions("gan")
+    found = {
+        f"ring, {n} steps": ring(ch, n, 100) for n in (options.ring_steps, 3 * options.ring_steps)
+    }
+    found["images"] = images(Judge(ch), options.steps, options.seeds)
+    report = {"conditions": conditions(options, time.process_time() - start), **found}
+    RESULT.parent.mkdir(exist_ok=True)
+    text = json.dumps(report, indent=1, ensure_ascii=False, default=float)
+    RESULT.write_text(text + "\n", encoding="utf-8")
+    return int(found["images"]["conditional"]["works"] < 0.9 * options.seeds)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
