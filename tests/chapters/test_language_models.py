@@ -278,7 +278,7 @@ def test_the_state_is_carried_and_the_gradient_cut(ch, generator):
 
 
 def test_log_probs_of_the_network_read_each_piece_from_the_start(ch, net, text):
-    text = torch.as_tensor(text)
+    text = torch.as_tensor(text)[:398]
     got = ch["rnn_log_probs"](net, text, num_pieces=4)
     length = (len(text) - 1) // 4
     want = []
