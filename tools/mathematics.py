@@ -39,9 +39,16 @@ KEEP = tuple(f"es5/{name}" for name in (*_KEEP, "a11y/assistive-mml"))
 _LOOK = """
 mjx-container[jax="CHTML"] { font-size: calc(1ex / 0.442); line-height: 0; }
 mjx-container[jax="CHTML"][display="true"] { position: relative; }
+.held { white-space: nowrap; }
 """
 _MARKED = re.compile(
     r'<(span|div)(?= )[^>]*? class="(?:[^"]* )?math(?: [^"]*)?"[^>]*>(?P<body>.*?)</\1>', re.S
+)
+#: A formula in a line with the punctuation that touches it. A browser would break the line there.
+_TOUCHED = re.compile(
+    r'(?P<before>[(\[“‘]*)(?P<formula><span class="math[^>]*>\\\((?:(?!</span>).)*\\\)</span>)'
+    r"(?P<after>[.,;:!?)\]”’]*)",
+    re.S,
 )
 _SET = re.compile(r"\\\((?P<inline>.*)\\\)|\\\[(?P<display>.*)\\\]|(?P<env>\\begin\{.*\})", re.S)
 _OUTPUT = re.compile(r'<div class="output text_html[^"]*">')
@@ -101,7 +108,7 @@ def apply(html: Path) -> int:
     Raises:
         BookError: TeX does not understand a formula.
     """
-    texts = {path: path.read_text(encoding="utf-8") for path in pages(html)}
+    texts = {path: _held(path.read_text(encoding="utf-8")) for path in pages(html)}
     found = {path: list(formulas(text)) for path, text in texts.items()}
     wanted = sorted({(one.tex, one.display) for own in found.values() for one in own})
     css, markup = _typeset(wanted, _macros(texts.values()))
@@ -126,6 +133,16 @@ def apply(html: Path) -> int:
             text = text.replace("</head>", f"  {link}\n  </head>", 1)
         path.write_text(text, encoding="utf-8")
     return sum(map(len, found.values()))
+
+
+def _held(page: str) -> str:
+    """Return the page with each formula in a line held together with its punctuation."""
+
+    def hold(match: re.Match[str]) -> str:
+        touched = match["before"] or match["after"]
+        return f'<span class="held">{match[0]}</span>' if touched else match[0]
+
+    return _TOUCHED.sub(hold, page)
 
 
 def formulas(page: str) -> Iterator[Formula]:

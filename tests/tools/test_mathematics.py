@@ -121,3 +121,12 @@ def test_what_was_set_before_is_not_set_again(site, monkeypatch):
 def test_without_node_the_reason_says_so(monkeypatch):
     monkeypatch.setattr(mathematics.shutil, "which", lambda name: None)
     assert mathematics.vendor() == "node was not found"
+
+
+@node
+def test_a_formula_in_a_line_keeps_its_punctuation(site):
+    a, b, c = (f'<span class="math notranslate">\\({name}\\)</span>' for name in "abc")
+    text = re.sub(r"<mjx-container.*?</mjx-container>", "@", site(f"<p>If {a} ({b}), {c}.</p>"))
+    assert "If @ " in re.sub(r"</?span[^>]*>", "", text)
+    held = re.findall(r'<span class="held">(.*?[^>])</span>(?=[ <])', text)
+    assert [re.sub(r"<[^>]*>", "", one) for one in held] == ["(@),", "@."]
