@@ -213,6 +213,17 @@ def test_the_entropy_of_a_bag_by_counting(ch, symbols, length):
     assert abs(ch["bag_entropy"](symbols, length) - total / length / symbols**length) < 1e-6
 
 
+def test_the_share_of_probability_that_moves(ch):
+    class Logits(torch.nn.Module):
+        def forward(self, X):
+            return X.log()
+
+    before = torch.tensor([[0.5, 0.25, 0.25], [1.0, 1.0, 1.0]]).reshape(2, 3, 1)
+    after = torch.tensor([[0.25, 0.5, 0.25], [2.0, 2.0, 2.0]]).reshape(2, 3, 1)
+    assert abs(ch["moved"](Logits(), before, after) - 0.125) < 1e-7
+    assert ch["moved"](Logits(), before, before) == 0
+
+
 def test_windows_read_rows_in_order(ch):
     X = ch["windows"](torch.arange(16 * 7), num_steps=3)
     assert X.shape == (2, 16, 3)
@@ -271,6 +282,23 @@ def test_the_committed_notebook_separates_plain_from_gated(printed):
     for name in ("GRU", "LSTM, bias 1"):
         assert max(ends(name)) < 0.01
     assert float(re.search(r"from 40 to 320: ([\d.]+)", printed)[1]) < 0.02
+
+
+def test_the_committed_notebook_tells_fading_from_filling_up(printed):
+    rows = re.findall(
+        r"T = 320: error ([\d.]+), correlation .* ([\d.]+), mean answer (.*)", printed
+    )
+    (faded, gru, gru_mean), (wrong, lstm, lstm_mean) = [tuple(map(float, row)) for row in rows]
+    assert gru < 0.7 < 0.85 < lstm
+    assert gru_mean < 1.1 < 1.3 < lstm_mean
+    assert faded < 1 / 6 < wrong
+
+
+def test_the_committed_notebook_shows_bags(printed):
+    row = r"^{} +another order ([\d.]+), another symbol ([\d.]+)"
+    for name, gated in (("RNN, orthogonal", 0), ("GRU, bias 3", 1), ("LSTM, bias 3", 1)):
+        order, symbol = map(float, re.search(row.format(name), printed, re.M).groups())
+        assert (order < symbol / 3) == gated
 
 
 def test_the_committed_notebook_shows_the_leak(printed):
