@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy.integrate import quad
 from scipy.stats import multivariate_normal
-from torch.distributions import Bernoulli, Categorical, Normal, kl_divergence
+from torch.distributions import Bernoulli, Categorical, MultivariateNormal, Normal, kl_divergence
 
 from tests.chapters.loading import load_definitions
 from tools.pages import read_notebook
@@ -274,7 +274,9 @@ def test_the_chapter_measures_the_variance_ratios_of_its_formula(printed):
 def test_the_bounds_rise_with_the_number_of_draws(printed):
     bounds = [row[0] for row in numbers(printed, r"K = +\d+:")]
     assert len(bounds) == 4
-    assert bounds == sorted(bounds)
+    rises = [after - before for before, after in itertools.pairwise(bounds)]
+    assert rises == sorted(rises, reverse=True)
+    assert rises[-1] > 0
     [[alone]] = numbers(printed, "independent pixels")
     [[elbo]] = numbers(printed, "VAE, ELBO")
     assert elbo > alone + 50
@@ -298,18 +300,40 @@ def test_distances_of_the_chapter_are_in_the_order_that_it_tells(printed):
     assert 50 * floor < plain
     assert floor < distance("VAE, fitted") < vae < plain / 5
     assert distance("autoencoder, fitted") < 1.2 * distance("VAE, fitted")
+    assert floor < distance("reconstructions") < 3 * floor
+    [[variance]] = numbers(printed, "VAE, variance of its codes")
+    [[saved]] = numbers(printed, "fitting it saves")
+    assert variance > 1 > saved / 3
+
+
+def test_the_gain_of_a_fitted_prior_is_its_divergence_from_the_old_one(ch, generator):
+    """The mean rate against the fitted prior, by PyTorch, example by example."""
+    mean = 1.5 * torch.randn(500, 2, generator=generator) + 0.3
+    log_var = torch.randn(500, 2, generator=generator) - 1
+    cloud = ch["fitted"](mean, log_var)
+    prior = MultivariateNormal(torch.zeros(2), torch.eye(2))
+    codes = MultivariateNormal(mean, torch.diag_embed(log_var.exp()))
+    gain = (kl_divergence(codes, prior) - kl_divergence(codes, cloud)).mean()
+    torch.testing.assert_close(gain, kl_divergence(cloud, prior), atol=5e-3, rtol=0)
+
+
+def test_no_code_of_a_digit_lies_where_the_random_ones_do(printed):
+    [[nearest, typical]] = numbers(printed, "nearest code to zero")
+    assert nearest > 1.3 * typical
 
 
 def test_two_numbers_obey_the_label_and_ten_do_not(printed):
     found = {
         (k, name): numbers(printed, f" ?{k} numbers, {name}")[0][0]
         for k in (2, 10)
-        for name in ("wanted", "distance", "swap")
+        for name in ("wanted", "distance", "swap", "kept")
     }
-    right2, apart2, swap2, right10, apart10, swap10 = found.values()
+    right2, apart2, swap2, kept2, right10, apart10, swap10, kept10 = found.values()
     assert right2 > 0.9 > 0.6 > right10
     assert swap2 > 0.7 > 0.4 > swap10
     assert apart2 < apart10
+    assert swap2 > 4 * kept2
+    assert kept10 > 2 * swap10
 
 
 def test_collapse_and_its_cures(printed):
