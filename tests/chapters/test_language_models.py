@@ -341,6 +341,21 @@ def test_closing_equals_removing_pairs(ch, length):
         assert ch["open_brackets"](tokens) == opened
 
 
+@pytest.mark.parametrize("length", [2, 4, 6])
+def test_partners_are_where_the_brackets_between_close(ch, length):
+    """The partner is the last opening bracket from which on the tokens close."""
+    for tokens in itertools.product("([)]x", repeat=length):
+        if not ch["closes"](tokens):
+            continue
+        want = [
+            next((k for k in range(1, i + 1) if ch["closes"](tokens[i - k : i + 1])), None)
+            if token in ")]"
+            else 0
+            for i, token in enumerate(tokens)
+        ]
+        assert ch["partner_distances"](tokens).tolist() == want
+
+
 def test_lines_without_end_count_as_open(ch):
     vocab = d2l.Vocabulary(["(", ")", "x", "\n"])
     rows = [["\n", "(", ")", "\n", ")"], ["\n", "x", "x", "x", "x"], ["\n", "(", "\n", ")", "\n"]]
@@ -361,6 +376,18 @@ def test_wrong_averages_differ_from_the_perplexity(outputs):
     assert tens_mean > tens
     assert lines_mean > lines
     assert abs(lines - right) > 0.5
+
+
+def test_frequencies_and_then_a_character_help_alike(outputs):
+    uniform, alone, pairs = numbers(printed(outputs, "singles = np.bincount"))
+    assert 1.5 < uniform / alone < 2 > alone / pairs > 1.5
+
+
+def test_only_far_partners_favor_the_state(outputs):
+    rows = printed(outputs, "groups = {").splitlines()
+    _, beyond, inside = ([float(v) for v in re.findall(r"\d+\.\d+", row)] for row in rows)
+    assert beyond[1] + beyond[2] < beyond[0]
+    assert inside[0] < inside[1] - inside[2]
 
 
 def test_clipping_rescued_every_run_of_the_chapter(outputs):
