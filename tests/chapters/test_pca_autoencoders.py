@@ -213,3 +213,16 @@ def test_notebook_claims_of_pre_training_hold():
     assert repaired[1] - repaired[2] > random[1]
     assert scaled[1] > repaired[1] + 2 * repaired[2]
     assert abs(both[1] - scaled[1]) < 2 * (both[2] + scaled[2])
+    assert 10 * random[3] < repaired[3] < scaled[3] < both[3], "the signal that arrives"
+
+
+def test_notebook_claims_of_the_family_hold():
+    table = {name: line_of(f"{name} ") for name in ("plain", "sparse", "contractive", "denoising")}
+    assert all(row[0] > table["plain"][0] for name, row in table.items() if name != "plain")
+    assert table["sparse"][1] < 0.1
+    assert table["sparse"][2] < 1.1 * table["contractive"][2]
+    assert table["contractive"][3] == min(row[3] for row in table.values())
+    assert all(max(column) == column[0] for column in list(zip(*table.values(), strict=True))[4:])
+    private = re.findall(r"^(\w+) +(0\.\d\d)$", printed(), re.M)
+    assert len(private) == 5
+    assert max(private, key=lambda pair: float(pair[1]))[0] == "sparse"
