@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from functools import partial
 from pathlib import Path
 
@@ -83,6 +84,18 @@ def test_plain_training_degrades_and_residual_does_not(printed):
             losses[kind, int(depth)] = float(line.split("loss ")[1].split(" ")[0])
     assert losses["plain", 8] < losses["plain", 20] < losses["plain", 44]
     assert max(losses["residual", depth] for depth in (20, 44)) < losses["plain", 8]
+
+
+def test_gradients_of_plain_networks_grow_as_derived(printed):
+    factors = [float(factor) for factor in re.findall(r"([\d.]+) in each block", printed)]
+    assert len(factors) == 3
+    assert all(abs(factor - math.pi / (math.pi - 1)) < 0.1 for factor in factors)
+
+
+def test_the_reduced_kinds_are_trained(printed):
+    found = re.findall(r" M +\d+ +[\d.]+ ms +([\d.]+)% ± ([\d.]+)%", printed)
+    assert len(found) == 9
+    assert all(float(mean) > 75 and float(spread) < 5 for mean, spread in found)
 
 
 @pytest.mark.parametrize("name", ["ResNet-50", "SE-ResNet-50", "DenseNet-121"])
