@@ -1,13 +1,15 @@
 """On how many seeds do the adversarial networks of the chapter work?
 
-The definitions are those of the chapter `gan`, loaded from its text; the recipes are its own, too.
-Points: ten networks each, at the chapter's number of steps and at three times as many. Images: a
-training of its own for each seed, with labels (wrong pairs count as fake) and without.
+Definitions, recipes, criterion for points and numbers of steps are loaded from the text of the
+chapter `gan`. Only the training of the judge is written out here a second time. Points: ten
+networks each, at the chapter's number of steps and at three times as many. Images: a training of
+its own for each seed, with labels (wrong pairs count as fake) and without.
 
-    python -m benchmarks.gan_seeds [--seeds 10] [--steps 350] [--ring-steps 1200] [--threads 1]
+    python -m benchmarks.gan_seeds [--seeds 10] [--steps N] [--ring-steps N] [--threads 1]
 """
 
 import argparse
+import ast
 import json
 import math
 import os
@@ -23,10 +25,11 @@ from torch.nn import functional as F  # noqa: N812
 
 import d2l_lite as d2l
 from tests.chapters.loading import load_definitions
+from tools.pages import read_source
+from tools.repository import ROOT
 
 RESULT = Path(__file__).parent / "results" / "gan_seeds.json"
-NUM_TRAIN, NUM_EPOCHS = 12_000, 3
-CALM = {"beta1": 0.5, "rates": (1e-3, 4e-3)}
+NUM_EPOCHS = 3  # of the judge
 CRITERIA = {
     "ring": "all eight modes get 2% of the points within 3 deviations, and half of all points are",
     "images": "the judge agrees with at least 97% of the labels, Fréchet distance at most 10, "
@@ -34,29 +37,24 @@ CRITERIA = {
 }
 
 
-def recipes(ch: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the chapter's recipes for points, by name."""
-    critic = {"loss": "Wasserstein", "penalty": ch["slope_near_one"]}
-    return {
-        "non-saturating": {},
-        "calm, minimax": {**CALM, "loss": "minimax"},
-        "calm": CALM,
-        "calm, R1": {**CALM, "penalty": ch["r1"]},
-        "calm, pairs": {**CALM, "pack": 2},
-        "Wasserstein": {**critic, "beta1": 0.5, "rates": (2e-3, 8e-3)},
-    }
+def parameters() -> dict[str, Any]:
+    """Return the chapter's parameters: what its cell tagged `parameters` assigns."""
+    cells = read_source(ROOT / "chapters" / "source" / "gan.md")
+    cell = next(cell for cell in cells if "parameters" in cell.tags)
+    found = (node for node in ast.parse(cell.source).body if isinstance(node, ast.Assign))
+    return {ast.unparse(node.targets[0]): ast.literal_eval(node.value) for node in found}
 
 
 def ring(ch: dict[str, Any], num_steps: int, seed: int) -> dict[str, Any]:
     """Return modes covered and good points of ten runs of each recipe."""
     found = {}
-    for name, recipe in recipes(ch).items():
+    for name, recipe in ch["recipes"].items():
         torch.manual_seed(seed)
         how = dict(recipe)
         G, D = ch["ring_players"](how.pop("pack", 1))
         ch["train_gan"](ch["ring"], G, D, num_steps, **how)
         modes, good = ch["ring_scores"](ch["draw"](G, 1_000).detach())
-        works = int(((modes == 8) & (good >= 0.5)).sum())
+        works = int(ch["works"](modes, good).sum())
         rounded = [round(v, 3) for v in good.tolist()]
         found[name] = {"works": works, "modes": modes.tolist(), "good": rounded}
         print(f"ring, {num_steps} steps, {name}: works on {works} of 10", file=sys.stderr)
@@ -66,9 +64,9 @@ def ring(ch: dict[str, Any], num_steps: int, seed: int) -> dict[str, Any]:
 class Judge:
     """LeNet-5 trained on the real images, the real features, and what real images score."""
 
-    def __init__(self, ch: dict[str, Any]) -> None:
+    def __init__(self, ch: dict[str, Any], num_train: int) -> None:
         self.ch = ch
-        train = d2l.load_images("mnist", "train", num_examples=NUM_TRAIN)
+        train = d2l.load_images("mnist", "train", num_examples=num_train)
         test = d2l.load_images("mnist", "test")
         self.X, self.y = ch["shrink"](train.X), train.y
         torch.manual_seed(0)
@@ -76,7 +74,7 @@ class Judge:
         batches = d2l.Batches(
             ch["enlarge"](self.X), self.y, 64, generator=torch.Generator().manual_seed(0)
         )
-        steps = NUM_EPOCHS * math.ceil(NUM_TRAIN / 64)
+        steps = NUM_EPOCHS * math.ceil(num_train / 64)
         how = d2l.one_cycle(self.net, 4e-3, steps)
         d2l.fit(
             self.net,
@@ -129,7 +127,7 @@ def images(judge: Judge, num_steps: int, num_seeds: int) -> dict[str, Any]:
 def conditions(options: argparse.Namespace, seconds: float) -> dict[str, Any]:
     return {
         **vars(options),
-        "num_train": NUM_TRAIN,
+        "num_train": parameters()["num_train"],
         "pytorch": torch.__version__,
         "python": platform.python_version(),
         "cores": os.cpu_count(),
@@ -140,10 +138,11 @@ def conditions(options: argparse.Namespace, seconds: float) -> dict[str, Any]:
 
 def main() -> int:
     """Train, write the scores, and return 1 where fewer than nine of ten conditional runs work."""
+    chapter = parameters()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--steps", type=int, default=350)
-    parser.add_argument("--ring-steps", type=int, default=1_200)
+    parser.add_argument("--steps", type=int, default=chapter["num_steps"])
+    parser.add_argument("--ring-steps", type=int, default=chapter["ring_steps"])
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -151,7 +150,8 @@ def main() -> int:
     found = {
         f"ring, {n} steps": ring(ch, n, 100) for n in (options.ring_steps, 3 * options.ring_steps)
     }
-    found["images"] = images(Judge(ch), options.steps, options.seeds)
+    judge = Judge(ch, chapter["num_train"])
+    found["images"] = images(judge, options.steps, options.seeds)
     report = {"conditions": conditions(options, time.process_time() - start), **found}
     RESULT.parent.mkdir(exist_ok=True)
     text = json.dumps(report, indent=1, ensure_ascii=False, default=float)

@@ -1,5 +1,6 @@
 """The definitions of the chapter on adversarial networks against oracles, and its findings."""
 
+import json
 import math
 import re
 
@@ -10,6 +11,7 @@ from scipy import integrate, optimize, stats
 from scipy.spatial.distance import jensenshannon
 from torch.nn import functional as F  # noqa: N812
 
+from benchmarks import gan_seeds
 from tests.chapters.loading import load_definitions
 from tools.pages import read_notebook
 from tools.repository import ROOT
@@ -61,7 +63,7 @@ def test_value_at_the_best_is_twice_scipys_divergence_less_log_4(ch, generator):
 
 
 def test_printed_value_of_two_normals_is_the_integral(printed):
-    """The trained discriminator comes near the best one and does not beat it by more than noise."""
+    """The trained discriminator comes near the best one and cannot beat it, cell by cell."""
     p, q = stats.norm(0, 1), stats.norm(1, 0.5)
 
     def integrand(x):
@@ -72,7 +74,7 @@ def test_printed_value_of_two_normals_is_the_integral(printed):
     best = float(re.search(r"V of D\* +(-[\d.]+)", printed)[1])
     trained = float(re.search(r"V of trained (-[\d.]+)", printed)[1])
     np.testing.assert_allclose(best, want, atol=6e-4)
-    assert best - 0.01 < trained < best + 0.002
+    assert best - 0.01 < trained <= best
 
 
 def test_losses_are_the_cross_entropies_of_pytorch(ch, generator):
@@ -141,6 +143,46 @@ def test_ring_scores_by_hand(ch):
     assert good.tolist() == [1, 0.5, 1]
     near = torch.stack([one + torch.tensor([0.29, 0.0]), one + torch.tensor([0.31, 0.0])])
     assert ch["ring_scores"](near)[1].tolist() == [1, 0]
+
+
+def test_a_run_works_by_both_conditions(ch):
+    modes, good = torch.tensor([8, 8, 7, 8]), torch.tensor([0.5, 0.49, 0.9, 0.8])
+    assert ch["works"](modes, good).tolist() == [True, False, False, True]
+    assert ch["works"](modes, good, bar=0.75).tolist() == [False, False, False, True]
+
+
+def test_the_stored_count_of_seeds_is_of_the_chapters_recipes_and_criterion(ch):
+    stored, chapter = json.loads(gan_seeds.RESULT.read_text()), gan_seeds.parameters()
+    names = {"num_train": "num_train", "steps": "num_steps", "ring_steps": "ring_steps"}
+    for theirs, ours in names.items():
+        assert stored["conditions"][theirs] == chapter[ours]
+    for part in (f"ring, {n * chapter['ring_steps']} steps" for n in (1, 3)):
+        assert list(stored[part]) == list(ch["recipes"])
+        for row in stored[part].values():
+            works = ch["works"](*map(torch.tensor, (row["modes"], row["good"])))
+            assert works.sum() == row["works"]
+
+
+def test_the_count_of_seeds_trains_each_recipe_of_the_chapter(ch):
+    recipes = {"calm": ch["recipes"]["calm"], "calm, pairs": ch["recipes"]["calm, pairs"]}
+    found = gan_seeds.ring(ch | {"recipes": recipes}, 2, 0)
+    assert list(found) == list(recipes)
+    assert found["calm"]["good"] != found["calm, pairs"]["good"]
+    assert all(len(row["modes"]) == 10 for row in found.values())
+
+
+def test_the_text_says_what_the_stored_counts_show(ch):
+    """Longer, the first recipe mostly works by the low bar, and never by the high one."""
+    longer = json.loads(gan_seeds.RESULT.read_text())["ring, 3600 steps"]
+
+    def passed(name, bar):
+        return ch["works"](*(torch.tensor(longer[name][k]) for k in ("modes", "good")), bar).sum()
+
+    assert passed("non-saturating", 0.5) > 5
+    assert passed("non-saturating", 0.75) == 0
+    calm = [name for name in longer if name.startswith("calm")]
+    assert min(passed(name, 0.5) for name in calm) == 10
+    assert min(passed(name, 0.75) for name in calm) > 5
 
 
 def test_the_ring_has_eight_modes_of_the_stated_width(ch):
@@ -247,17 +289,28 @@ def test_scores_of_images_by_hand(ch):
 
 
 def test_printed_recipes_differ_as_the_text_says(printed):
-    rows = re.findall(r"(.+?) +works on +(\d+) of 10 seeds, modes ([\d.]+)", printed)
-    works = {name: int(count) for name, count, _ in rows}
-    modes = {name: float(mean) for name, _, mean in rows}
+    rows = re.findall(r"(\S.*?) +(\d+) +(\d+) +(\d+) +(\d+) +([\d.]+) +\d+% ± \d+%", printed)
+    table = {name: tuple(map(float, row)) for name, *row in rows}
+    works = {name: row[0] for name, row in table.items()}
     assert works["non-saturating"] == 0
     assert min(works[name] for name in ("calm", "calm, R1", "calm, pairs")) >= 7
+    assert max(works.values()) < 10
     assert works["Wasserstein"] < works["calm"]
-    assert modes["Wasserstein"] > 7
+    assert table["Wasserstein"][1] > table["Wasserstein"][2]
+    assert table["Wasserstein"][4] > 7
+    assert all(strict == 0 for _, _, _, strict, _ in table.values())
+
+
+def test_printed_losses_stand_still_while_the_drawings_improve(printed):
+    rows = re.findall(r"step +(\d+): D ([\d.]+), G ([\d.]+), Fréchet +([\d.]+)", printed)
+    film = {int(step): tuple(map(float, row)) for step, *row in rows}
+    assert list(film) == [25, 50, 100, 200, 350]
+    assert abs(film[350][0] - film[100][0]) < 0.2
+    assert film[350][2] < film[100][2] / 2
 
 
 def test_printed_scores_of_the_conditional_network(printed):
-    rows = re.findall(r"(.+?)  +([\d.]+)%  +([\d.]+)  ([\d.]+)  ([\d.]+)", printed)
+    rows = re.findall(r"(\S.*?)  +([\d.]+)% +([\d.]+) +([\d.]+) +([\d.]+)", printed)
     table = {name: tuple(map(float, row)) for name, *row in rows}
     real, seeds = table["real test images"], [table[f"seed {s}"] for s in range(3)]
     assert min(accuracy for accuracy, *_ in seeds) >= 97
@@ -266,6 +319,10 @@ def test_printed_scores_of_the_conditional_network(printed):
     assert all(0.8 < varied < 1 < novel for _, _, varied, novel in seeds)
     assert table["one image a class"][2] == table["copies"][3] == 0
     assert table["climbing noise"][0] == 100
+    moved = table["moved copies"]
+    assert moved[0] > real[0] - 3
+    assert moved[1] < min(frechet for _, frechet, *_ in seeds)
+    assert all(0.9 < score < 1.3 for score in moved[2:])
     assert table["no wrong pairs"][0] < min(accuracy for accuracy, *_ in seeds) - 3
     for name in ("no batch norm", "strong discriminator"):
         assert table[name][2] < min(varied for _, _, varied, _ in seeds) - 0.05
