@@ -16,21 +16,21 @@ def one_cycle(
         net: the network, on the device where it is trained.
         lr: the largest learning rate, after a quarter of the steps; it rises from `lr / 25` and
             falls nearly to zero, both in a straight line.
-        num_steps: number of batches in the whole training, at least 4.
+        num_steps: number of batches in the whole training, at least 5.
         weight_decay: decoupled decay of all parameters.
 
     Returns:
         A dictionary with `optimizer` and `schedule`.
 
     Raises:
-        ValueError: where `num_steps` is below 4.
+        ValueError: where `num_steps` is below 5.
 
     Source:
         Loshchilov and Hutter, Decoupled weight decay regularization, ICLR 2019; Smith and Topin,
         Super-convergence, 2019.
     """
-    if num_steps < 4:
-        rule = "num_steps must be at least 4, the number of epochs times that of batches"
+    if num_steps < 5:
+        rule = "num_steps must be at least 5, the number of epochs times that of batches"
         raise ValueError(f"{rule}, got {num_steps}")
     betas = (0.9, 0.99)
     optimizer = torch.optim.AdamW(net.parameters(), lr, betas, weight_decay=weight_decay)

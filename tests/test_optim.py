@@ -38,5 +38,6 @@ def test_the_recipe_trains_through_fit():
 
 
 def test_too_few_steps_are_named():
-    with pytest.raises(ValueError, match=r"num_steps must be at least 4, .* got 3"):
-        d2l.one_cycle(nn.Linear(1, 1), 0.1, 3)
+    with pytest.raises(ValueError, match=r"num_steps must be at least 5, .* got 4"):
+        d2l.one_cycle(nn.Linear(1, 1), 0.1, 4)
+    assert d2l.one_cycle(nn.Linear(1, 1), 0.1, 5)["schedule"].get_last_lr()[0] > 0

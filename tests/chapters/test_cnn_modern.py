@@ -1,10 +1,8 @@
 """Residual and efficient networks: blocks against PyTorch, and counts against others' counts."""
 
-import json
 import math
 import re
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,40 +11,23 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812
 from torch.utils.flop_counter import FlopCounterMode
 
-from tests.chapters.loading import load_definitions
-
-NOTEBOOK = Path(__file__).resolve().parents[2] / "chapters" / "cnn_modern.ipynb"
-
-
-@pytest.fixture(scope="module")
-def chapter():
-    return load_definitions("cnn_modern")
-
 
 @pytest.fixture(autouse=True)
 def seed():
     torch.manual_seed(0)
 
 
-@pytest.fixture(scope="module")
-def printed():
-    """Return everything that the committed notebook prints."""
-    cells = json.loads(NOTEBOOK.read_text())["cells"]
-    outputs = [output for cell in cells for output in cell.get("outputs", [])]
-    return "".join("".join(output.get("text", [])) for output in outputs)
-
-
-def large_networks(chapter):
+def large_networks(ch):
     """Return name to (function that builds it, published count, side of its images)."""
-    resnet, rows = chapter["resnet"], chapter["RESNETS"]
-    excited = chapter["excited"](chapter["bottleneck"], 4), 4, (3, 4, 6, 3)
+    resnet, rows = ch["resnet"], ch["RESNETS"]
+    excited = ch["excited"](ch["bottleneck"], 4), 4, (3, 4, 6, 3)
     counts = (11_689_512, 21_797_672, 25_557_032, 44_549_160, 60_192_808)
     made = {
         f"ResNet-{depth}": (partial(resnet, *rows[depth]), count)
         for depth, count in zip(rows, counts, strict=True)
     }
     made["SE-ResNet-50"] = partial(resnet, *excited), 28_088_024
-    made["DenseNet-121"] = partial(chapter["densenet"], 32, (6, 12, 24, 16)), 7_978_856
+    made["DenseNet-121"] = partial(ch["densenet"], 32, (6, 12, 24, 16)), 7_978_856
     return made
 
 
@@ -55,9 +36,9 @@ def on_meta(make):
         return make()
 
 
-def test_published_counts(chapter, printed):
-    for name, (make, count) in large_networks(chapter).items():
-        assert chapter["count_parameters"](on_meta(make)) == count, name
+def test_published_counts(ch, printed):
+    for name, (make, count) in large_networks(ch).items():
+        assert ch["count_parameters"](on_meta(make)) == count, name
         assert f"{name:14s}{count:12,} parameters" in printed
     others = {
         "VGG-19": 143_667_240, "Xception": 22_855_952, "MobileNet v1": 4_231_976,
@@ -99,31 +80,31 @@ def test_the_reduced_kinds_are_trained(printed):
 
 
 @pytest.mark.parametrize("name", ["ResNet-50", "SE-ResNet-50", "DenseNet-121"])
-def test_multiply_adds_equal_those_of_an_independent_counter(chapter, name):
-    net = on_meta(large_networks(chapter)[name][0]).eval()
+def test_multiply_adds_equal_those_of_an_independent_counter(ch, name):
+    net = on_meta(large_networks(ch)[name][0]).eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         net(torch.empty(1, 3, 224, 224, device="meta"))
     with torch.no_grad():
-        found = chapter["multiply_adds"](net, 3, 224, 224)
+        found = ch["multiply_adds"](net, 3, 224, 224)
     assert sum(found.values()) == counter.get_total_flops() // 2
     assert set(found) <= {224, 112, 56, 28, 14, 7, 1}
 
 
-def test_depthwise_layers_are_counted_once_for_each_channel(chapter):
+def test_depthwise_layers_are_counted_once_for_each_channel(ch):
     layer = nn.Conv2d(8, 8, 3, 2, 1, groups=8, device="meta")
     with torch.no_grad():
-        assert chapter["multiply_adds"](layer, 8, 10, 10) == {5: 5 * 5 * 8 * 9}
+        assert ch["multiply_adds"](layer, 8, 10, 10) == {5: 5 * 5 * 8 * 9}
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_batch_norm_equals_torch(chapter, training):
+def test_batch_norm_equals_torch(ch, training):
     X, oracle = 2 + 3 * torch.randn(4, 3, 5, 6), nn.BatchNorm2d(3, momentum=0.3, eps=0.01)
     nn.init.normal_(oracle.weight)
     nn.init.normal_(oracle.bias)
     running = [torch.randn(3), torch.rand(3) + 0.5]
     oracle.running_mean.copy_(running[0])
     oracle.running_var.copy_(running[1])
-    got, new = chapter["batch_norm"](
+    got, new = ch["batch_norm"](
         X, oracle.weight, oracle.bias, running, training=training, momentum=0.3, eps=0.01
     )
     torch.testing.assert_close(got, oracle.train(training)(X), rtol=1e-4, atol=1e-5)
@@ -143,19 +124,19 @@ def same(H):
 
 
 @pytest.mark.parametrize("skip", [True, False])
-def test_block_of_the_twins(chapter, skip):
-    block, X = chapter["Block"](4, skip), torch.randn(3, 4, 7, 7)
+def test_block_of_the_twins(ch, skip):
+    block, X = ch["Block"](4, skip), torch.randn(3, 4, 7, 7)
     H = conv_norm(conv_norm(X, block.body[0]), block.body[1], act=same)
     torch.testing.assert_close(block(X), F.relu(H + X if skip else H))
-    plain, residual = chapter["stack"](20, skip=False), chapter["stack"](20, skip=True)
+    plain, residual = ch["stack"](20, skip=False), ch["stack"](20, skip=True)
     assert plain.state_dict().keys() == residual.state_dict().keys()
     assert sum(isinstance(m, nn.Conv2d | nn.Linear) for m in plain.modules()) == 20
 
 
 @pytest.mark.parametrize(("c_in", "stride"), [(8, 1), (8, 2), (6, 1)])
-def test_bottleneck_with_identity_or_projection(chapter, c_in, stride):
-    body = chapter["bottleneck"](c_in, 2, stride)
-    block, X = chapter["Residual"](body, c_in, 8, stride=stride), torch.randn(3, c_in, 6, 6)
+def test_bottleneck_with_identity_or_projection(ch, c_in, stride):
+    body = ch["bottleneck"](c_in, 2, stride)
+    block, X = ch["Residual"](body, c_in, 8, stride=stride), torch.randn(3, c_in, 6, 6)
     H = conv_norm(conv_norm(X, body[0]), body[1])
     assert H.shape[-1] == 6 // stride
     H = conv_norm(H, body[2], act=same)
@@ -165,17 +146,17 @@ def test_bottleneck_with_identity_or_projection(chapter, c_in, stride):
     torch.testing.assert_close(block(X), F.relu(H))
 
 
-def test_dense_layers_keep_what_came_and_grow(chapter):
+def test_dense_layers_keep_what_came_and_grow(ch):
     X = torch.randn(2, 5, 4, 4)
-    layers = nn.Sequential(*(chapter["DenseLayer"](5 + 3 * i, 3) for i in range(4)))
+    layers = nn.Sequential(*(ch["DenseLayer"](5 + 3 * i, 3) for i in range(4)))
     H = layers(X)
     assert H.shape == (2, 5 + 4 * 3, 4, 4)
     assert torch.equal(H[:, :5], X)
     assert torch.equal(H[:, :8], layers[0](X))
 
 
-def test_gates_lie_between_zero_and_one_and_equal_dense_layers(chapter):
-    layer, X = chapter["SqueezeExcite"](6, 2), torch.randn(3, 6, 4, 5)
+def test_gates_lie_between_zero_and_one_and_equal_dense_layers(ch):
+    layer, X = ch["SqueezeExcite"](6, 2), torch.randn(3, 6, 4, 5)
     down, up = layer.gate[1], layer.gate[3]
     hidden = F.linear(X.mean(dim=(2, 3)), down.weight[..., 0, 0], down.bias).relu()
     gates = F.linear(hidden, up.weight[..., 0, 0], up.bias).sigmoid()
@@ -186,12 +167,12 @@ def test_gates_lie_between_zero_and_one_and_equal_dense_layers(chapter):
 @pytest.mark.parametrize(
     ("c_mid", "stride", "gated"), [(12, 1, False), (4, 1, True), (12, 2, True)]
 )
-def test_inverted_residual(chapter, c_mid, stride, gated):
-    block = chapter["InvertedResidual"](4, c_mid, 4, 5, stride=stride, gated=gated)
+def test_inverted_residual(ch, c_mid, stride, gated):
+    block = ch["InvertedResidual"](4, c_mid, 4, 5, stride=stride, gated=gated)
     X = H = torch.randn(2, 4, 6, 6)
     *inner, last = block.body
     for layer in inner:
-        is_gate = isinstance(layer, chapter["SqueezeExcite"])
+        is_gate = isinstance(layer, ch["SqueezeExcite"])
         H = layer(H) if is_gate else conv_norm(H, layer, act=F.relu6)
     assert len(inner) == 1 + gated + (c_mid != 4)
     assert inner[-1 - gated][0].weight.shape == (c_mid, 1, 5, 5), "one kernel for each channel"
@@ -199,41 +180,41 @@ def test_inverted_residual(chapter, c_mid, stride, gated):
     torch.testing.assert_close(block(X), want + X if stride == 1 else want)
 
 
-def test_separable_layers_equal_one_full_convolution(chapter):
-    layer, X = chapter["separable"](3, 5), torch.randn(2, 3, 6, 6)
+def test_separable_layers_equal_one_full_convolution(ch):
+    layer, X = ch["separable"](3, 5), torch.randn(2, 3, 6, 6)
     K = layer[2].weight * layer[1].weight[:, 0]
     H = F.conv2d(X.relu(), K, padding=1)
     torch.testing.assert_close(layer(X), F.batch_norm(H, None, None, training=True))
 
 
-def test_small_networks_run_and_halve_their_maps(chapter):
-    gray, X, ten = partial(chapter["ConvNorm"], 1), torch.randn(2, 1, 12, 12), {"num_classes": 10}
+def test_small_networks_run_and_halve_their_maps(ch):
+    gray, X, ten = partial(ch["ConvNorm"], 1), torch.randn(2, 1, 12, 12), {"num_classes": 10}
     gate_rows = [(3, 8, 8, True, nn.ReLU, 1), (5, 16, 12, False, nn.Hardswish, 2)]
-    head = chapter["classifier"](8, 10)
+    head = ch["classifier"](8, 10)
     nets = [
-        chapter["resnet"](chapter["basic"], 1, (1, 2), c=4, stem=gray, **ten),
-        chapter["densenet"](4, (2, 1), stem=gray, **ten),
-        chapter["xception"]([(4, 8, 8), (8, 8, 8)], (12,), stem=gray(4), **ten),
-        chapter["mobilenet_v1"]([(8, 2), (8, 1)], stem=gray(4), c=4, **ten),
-        chapter["mobilenet_v2"]([(6, 8, 2, 2)], stem=gray(4), c=4, last=16, **ten),
-        chapter["mobilenet_v3"](gate_rows, 16, stem=gray(8), c=8, **ten),
-        chapter["vgg"]((1, 1), (4, 8), conv=chapter["ConvNorm"], c=1, head=head),
+        ch["resnet"](ch["basic"], 1, (1, 2), c=4, stem=gray, **ten),
+        ch["densenet"](4, (2, 1), stem=gray, **ten),
+        ch["xception"]([(4, 8, 8), (8, 8, 8)], (12,), stem=gray(4), **ten),
+        ch["mobilenet_v1"]([(8, 2), (8, 1)], stem=gray(4), c=4, **ten),
+        ch["mobilenet_v2"]([(6, 8, 2, 2)], stem=gray(4), c=4, last=16, **ten),
+        ch["mobilenet_v3"](gate_rows, 16, stem=gray(8), c=8, **ten),
+        ch["vgg"]((1, 1), (4, 8), conv=ch["ConvNorm"], c=1, head=head),
     ]
     for net in nets:
         assert net(X).shape == (2, 10)
-        sides = set(chapter["multiply_adds"](net.to("meta"), 1, 12, 12))
+        sides = set(ch["multiply_adds"](net.to("meta"), 1, 12, 12))
         assert 6 in sides
         assert max(sides) == 12
 
 
-def test_hard_activations_equal_torch(chapter):
+def test_hard_activations_equal_torch(ch):
     x = torch.linspace(-7, 7, 141)
-    torch.testing.assert_close(chapter["hard_sigmoid"](x), F.hardsigmoid(x))
-    torch.testing.assert_close(chapter["hard_swish"](x), F.hardswish(x))
+    torch.testing.assert_close(ch["hard_sigmoid"](x), F.hardsigmoid(x))
+    torch.testing.assert_close(ch["hard_swish"](x), F.hardswish(x))
 
 
-def test_rounding_of_gates(chapter):
-    assert [chapter["round_to_8"](c) for c in (1, 12, 18, 30, 100, 168)] == [
+def test_rounding_of_gates(ch):
+    assert [ch["round_to_8"](c) for c in (1, 12, 18, 30, 100, 168)] == [
         8,
         16,
         24,
@@ -244,17 +225,17 @@ def test_rounding_of_gates(chapter):
 
 
 @pytest.mark.parametrize(("d", "m"), [(1, 3), (2, 4), (3, 5)])
-def test_share_lost_by_counting_all_patterns(chapter, d, m):
+def test_share_lost_by_counting_all_patterns(ch, d, m):
     lost = sum(bin(pattern).count("1") < d for pattern in range(2**m))
-    assert math.isclose(chapter["share_lost"](d, m), lost / 2**m)
+    assert math.isclose(ch["share_lost"](d, m), lost / 2**m)
 
 
-def test_an_input_is_recovered_exactly_where_enough_units_are_active(chapter):
+def test_an_input_is_recovered_exactly_where_enough_units_are_active(ch):
     generator = np.random.default_rng(0)
     for _ in range(50):
         T, x = generator.standard_normal((6, 3)), generator.standard_normal(3)
         h = np.maximum(T @ x, 0)
-        got, rank = chapter["recover"](torch.from_numpy(h), torch.from_numpy(T))
+        got, rank = ch["recover"](torch.from_numpy(h), torch.from_numpy(T))
         assert rank == np.linalg.matrix_rank(T[h > 0]) if (h > 0).any() else rank == 0
         if rank == 3:
             np.testing.assert_allclose(got, x, rtol=1e-8, atol=1e-8)
@@ -263,26 +244,26 @@ def test_an_input_is_recovered_exactly_where_enough_units_are_active(chapter):
             assert np.linalg.norm(got) < np.linalg.norm(x)
 
 
-def test_signal_reads_each_block_and_its_gradient(chapter):
-    net, y = chapter["stack"](8, skip=True, c=4), torch.randperm(80) % 10
+def test_signal_reads_each_block_and_its_gradient(ch):
+    net, y = ch["stack"](8, skip=True, c=4), torch.randperm(80) % 10
     X = torch.randn(80, 1, 6, 6) + 3 * torch.randn(10, 1, 6, 6)[y]
-    found = chapter["signal"](net, X, y)
+    found = ch["signal"](net, X, y)
     assert len(found["read"]) == len(found["gradient"]) == 4
     H = net[:3](X).detach().requires_grad_()
     (g,) = torch.autograd.grad(F.cross_entropy(net[3:](H), y), H)
     assert math.isclose(found["gradient"][2], g.norm(), rel_tol=1e-4)
     flat = torch.randn(80, 2, 2, 2)
-    assert chapter["readable"](flat + 50 * F.one_hot(y, 10)[:, :8].reshape(80, 2, 2, 2), y) > 0.7
-    assert chapter["readable"](flat, y) < 0.5
+    assert ch["readable"](flat + 50 * F.one_hot(y, 10)[:, :8].reshape(80, 2, 2, 2), y) > 0.7
+    assert ch["readable"](flat, y) < 0.5
 
 
-def test_training_learns_and_repeats(chapter):
+def test_training_learns_and_repeats(ch):
     y = torch.arange(96) % 2
     X = torch.randn(96, 1, 6, 6) + y[:, None, None, None]
     losses = []
     for _ in range(2):
         torch.manual_seed(0)
-        net = chapter["stack"](4, skip=True, c=4)
-        losses.append(chapter["train_net"](net, X, y, num_epochs=30)["train_loss"])
+        net = ch["stack"](4, skip=True, c=4)
+        losses.append(ch["train_net"](net, X, y, num_epochs=30)["train_loss"])
     assert losses[0] == losses[1]
     assert losses[0][-1] < losses[0][0] / 2

@@ -11,14 +11,8 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
 from d2l_lite import Batches, lenet5
-from tests.chapters.loading import load_definitions
 
 SETTINGS = list(itertools.product((5, 8), (1, 2, 3, 5), (0, 1, 2), (1, 2, 3)))
-
-
-@pytest.fixture(scope="module")
-def chapter():
-    return load_definitions("convolution")
 
 
 @pytest.fixture
@@ -36,23 +30,23 @@ def leaves(n, k, generator, *, c_in=3, c_out=4):
 
 
 @pytest.mark.parametrize("m", [1, 2, 5])
-def test_one_dimension_equals_numpy_with_and_without_the_flip(chapter, generator, m):
+def test_one_dimension_equals_numpy_with_and_without_the_flip(ch, generator, m):
     x, k = torch.randn(9, generator=generator), torch.randn(m, generator=generator)
     for kernel, oracle in ((k, np.correlate), (k.flip(0), np.convolve)):
         want = torch.from_numpy(oracle(x.numpy(), k.numpy(), "valid"))
-        torch.testing.assert_close(chapter["corr1d"](x, kernel), want)
+        torch.testing.assert_close(ch["corr1d"](x, kernel), want)
 
 
-def test_two_dimensions_equal_scipy(chapter, generator):
+def test_two_dimensions_equal_scipy(ch, generator):
     X, K = torch.randn(7, 6, generator=generator), torch.randn(3, 2, generator=generator)
     want = scipy.signal.correlate2d(X.numpy(), K.numpy(), mode="valid")
-    torch.testing.assert_close(chapter["corr2d"](X, K), torch.from_numpy(want))
+    torch.testing.assert_close(ch["corr2d"](X, K), torch.from_numpy(want))
 
 
-def test_the_ring_is_equivariant_and_a_stride_is_not(chapter, generator):
+def test_the_ring_is_equivariant_and_a_stride_is_not(ch, generator):
     X = torch.randint(100, (1, 2, 6, 8), generator=generator).double()
     K = torch.randint(1, 9, (3, 2, 3, 3), generator=generator).double()
-    conv, turn = chapter["ring_conv"], chapter["turn"]
+    conv, turn = ch["ring_conv"], ch["turn"]
     for pixels in range(8):
         assert torch.equal(conv(turn(X, pixels), K), turn(conv(X, K), pixels))
     assert torch.equal(conv(turn(X, 2), K, stride=2), turn(conv(X, K, stride=2), 1))
@@ -60,77 +54,77 @@ def test_the_ring_is_equivariant_and_a_stride_is_not(chapter, generator):
     assert not any(torch.equal(moved, turn(conv(X, K, stride=2), t)) for t in range(4))
 
 
-def test_output_size_equals_the_number_of_windows_that_fit(chapter):
+def test_output_size_equals_the_number_of_windows_that_fit(ch):
     for n, k, p, s, d in itertools.product(
         range(1, 9), range(1, 5), range(3), range(1, 4), range(1, 4)
     ):
         starts = range(0, n + 2 * p - d * (k - 1), s)
         if starts:
-            assert chapter["output_size"](n, k, padding=p, stride=s, dilation=d) == len(starts)
+            assert ch["output_size"](n, k, padding=p, stride=s, dilation=d) == len(starts)
 
 
 @pytest.mark.parametrize("name", ["conv2d_loops", "conv2d"])
 @pytest.mark.parametrize(("padding", "stride"), [(0, 1), (1, 2), (2, 3)])
-def test_forward_equals_torch(chapter, generator, name, padding, stride):
+def test_forward_equals_torch(ch, generator, name, padding, stride):
     X, K, b = (leaf.detach() for leaf in leaves(7, 3, generator))
-    got = chapter[name](X, K, b, padding=padding, stride=stride)
+    got = ch[name](X, K, b, padding=padding, stride=stride)
     torch.testing.assert_close(got, F.conv2d(X, K, b, padding=padding, stride=stride))
 
 
 @pytest.mark.parametrize(("n", "k", "p", "s"), SETTINGS)
-def test_matrix_form_and_its_gradients_equal_torch(chapter, generator, n, k, p, s):
+def test_matrix_form_and_its_gradients_equal_torch(ch, generator, n, k, p, s):
     X, K, b = leaves(n, k, generator)
     H = F.conv2d(X, K, b, padding=p, stride=s)
     G = torch.randn(H.shape, generator=generator, dtype=torch.float64)
     wanted = H, *torch.autograd.grad(H, (X, K, b), G)
     with torch.no_grad():
         got = (
-            chapter["conv2d"](X, K, b, padding=p, stride=s),
-            *chapter["conv2d_backward"](G, X, K, padding=p, stride=s),
+            ch["conv2d"](X, K, b, padding=p, stride=s),
+            *ch["conv2d_backward"](G, X, K, padding=p, stride=s),
         )
     for ours, theirs in zip(got, wanted, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize(("n", "k", "p", "s"), SETTINGS[::3])
-def test_patches_equal_unfold_and_their_transpose_equals_fold(chapter, generator, n, k, p, s):
+def test_patches_equal_unfold_and_their_transpose_equals_fold(ch, generator, n, k, p, s):
     X = torch.randn(2, 3, n, n, generator=generator)
-    P = chapter["im2col"](X, k, padding=p, stride=s)
+    P = ch["im2col"](X, k, padding=p, stride=s)
     assert torch.equal(P, F.unfold(X, k, padding=p, stride=s))
     Q = torch.randn(P.shape, generator=generator)
-    back = chapter["col2im"](Q, X.shape, k, padding=p, stride=s)
+    back = ch["col2im"](Q, X.shape, k, padding=p, stride=s)
     torch.testing.assert_close(back, F.fold(Q, (n, n), k, padding=p, stride=s))
 
 
 @pytest.mark.parametrize(("k", "stride"), [(2, None), (3, 2), (3, 1), (2, 3)])
-def test_pooling_equals_torch(chapter, generator, k, stride):
+def test_pooling_equals_torch(ch, generator, k, stride):
     X = torch.randn(2, 3, 11, 9, generator=generator)
-    torch.testing.assert_close(chapter["pool2d"](X, k, stride=stride), F.max_pool2d(X, k, stride))
-    mean = chapter["pool2d"](X, k, stride=stride, mode="mean")
+    torch.testing.assert_close(ch["pool2d"](X, k, stride=stride), F.max_pool2d(X, k, stride))
+    mean = ch["pool2d"](X, k, stride=stride, mode="mean")
     torch.testing.assert_close(mean, F.avg_pool2d(X, k, stride))
 
 
-def test_fields_of_stacks_of_three(chapter):
-    assert chapter["receptive_field"]([(3, 1, 1)] * 2) == 5
-    assert chapter["receptive_field"]([(3, 1, 1)] * 3) == 7
+def test_fields_of_stacks_of_three(ch):
+    assert ch["receptive_field"]([(3, 1, 1)] * 2) == 5
+    assert ch["receptive_field"]([(3, 1, 1)] * 3) == 7
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_field_by_formula_equals_field_by_gradient(chapter, seed):
+def test_field_by_formula_equals_field_by_gradient(ch, seed):
     draw = torch.randint(1, 4, (3, 3), generator=torch.Generator().manual_seed(seed))
     layers = [tuple(layer) for layer in draw.tolist()]
-    seen = chapter["gradient_row"](layers, size=250).nonzero()
-    assert int(seen.max() - seen.min()) + 1 == chapter["receptive_field"](layers)
+    seen = ch["gradient_row"](layers, size=250).nonzero()
+    assert int(seen.max() - seen.min()) + 1 == ch["receptive_field"](layers)
 
 
-def test_lenet_has_the_known_number_of_parameters_and_is_equal_by_hand(chapter, generator):
+def test_lenet_has_the_known_number_of_parameters_and_is_equal_by_hand(ch, generator):
     net = lenet5()
     assert sum(p.numel() for p in net.parameters()) == 61_706
     X = torch.randn(2, 1, 28, 28, generator=generator)
     H = X
     for i, padding in ((0, 2), (3, 0)):
-        H = chapter["conv2d"](H, net[i].weight, net[i].bias, padding=padding)
-        H = chapter["pool2d"](H.relu(), 2)
+        H = ch["conv2d"](H, net[i].weight, net[i].bias, padding=padding)
+        H = ch["pool2d"](H.relu(), 2)
     H = H.flatten(1)
     for i in (7, 9, 11):
         H = H @ net[i].weight.T + net[i].bias
@@ -138,26 +132,26 @@ def test_lenet_has_the_known_number_of_parameters_and_is_equal_by_hand(chapter, 
     torch.testing.assert_close(net(X), H, rtol=1e-4, atol=1e-5)
 
 
-def test_training_learns_and_repeats(chapter, generator):
+def test_training_learns_and_repeats(ch, generator):
     y = torch.arange(200) % 2
     X = torch.randn(200, 1, 28, 28, generator=generator) + y[:, None, None, None]
     losses = []
     for _ in range(2):
         torch.manual_seed(0)
         net = nn.Sequential(nn.Flatten(), nn.Linear(784, 2))
-        losses.append(chapter["train_classifier"](net, X, y, num_epochs=20)["train_loss"])
+        losses.append(ch["train_classifier"](net, X, y, num_epochs=20)["train_loss"])
     assert losses[0] == losses[1]
     assert losses[0][-1] < 0.1 < losses[0][0]
 
 
-def test_shift_moves_the_image_and_brings_in_zeros(chapter):
+def test_shift_moves_the_image_and_brings_in_zeros(ch):
     X = torch.arange(1.0, 5.0).reshape(1, 1, 1, 4)
-    assert chapter["shift_right"](X, 1).flatten().tolist() == [0, 1, 2, 3]
-    assert chapter["shift_right"](X, 0).flatten().tolist() == [1, 2, 3, 4]
+    assert ch["shift_right"](X, 1).flatten().tolist() == [0, 1, 2, 3]
+    assert ch["shift_right"](X, 0).flatten().tolist() == [1, 2, 3, 4]
 
 
-def test_prefetching_keeps_items_order_and_errors(chapter):
-    prefetch = chapter["prefetch"]
+def test_prefetching_keeps_items_order_and_errors(ch):
+    prefetch = ch["prefetch"]
     assert list(prefetch(range(5))) == list(range(5))
     assert list(prefetch([])) == []
     assert list(prefetch([None, 1])) == [None, 1]
@@ -172,7 +166,7 @@ def test_prefetching_keeps_items_order_and_errors(chapter):
         next(items)
 
 
-def test_prefetching_prepares_the_next_item_while_one_is_used(chapter):
+def test_prefetching_prepares_the_next_item_while_one_is_used(ch):
     second_was_made = threading.Event()
 
     def source():
@@ -180,13 +174,13 @@ def test_prefetching_prepares_the_next_item_while_one_is_used(chapter):
         second_was_made.set()
         yield 2
 
-    items = chapter["prefetch"](source())
+    items = ch["prefetch"](source())
     assert next(items) == 1
     assert second_was_made.wait(timeout=30)  # before anyone asked for it
     assert list(items) == [2]
 
 
-def test_prefetching_stops_with_its_consumer(chapter):
+def test_prefetching_stops_with_its_consumer(ch):
     made = []
 
     def source():
@@ -194,17 +188,17 @@ def test_prefetching_stops_with_its_consumer(chapter):
             made.append(i)
             yield i
 
-    items = chapter["prefetch"](source())
+    items = ch["prefetch"](source())
     next(items)
     items.close()
     assert len(made) <= 3
 
 
-def test_augmentation_keeps_what_it_must(chapter, generator):
+def test_augmentation_keeps_what_it_must(ch, generator):
     X = torch.zeros(64, 1, 28, 28)
     X[:, :, 8:20, 8:20] = torch.rand(64, 1, 12, 12, generator=generator)
     batches = Batches(
-        X, torch.arange(64), 64, shuffle=False, generator=generator, transform=chapter["augment"]
+        X, torch.arange(64), 64, shuffle=False, generator=generator, transform=ch["augment"]
     )
     ((got, y),) = batches
     assert got.shape == X.shape

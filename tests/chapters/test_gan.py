@@ -12,27 +12,11 @@ from scipy.spatial.distance import jensenshannon
 from torch.nn import functional as F  # noqa: N812
 
 from benchmarks import gan_seeds
-from tests.chapters.loading import load_definitions
-from tools.pages import read_notebook
-from tools.repository import ROOT
-
-
-@pytest.fixture(scope="module")
-def ch():
-    return load_definitions("gan")
 
 
 @pytest.fixture
 def generator():
     return torch.Generator().manual_seed(7)
-
-
-@pytest.fixture(scope="module")
-def printed():
-    """What the cells of the committed notebook printed, in one text."""
-    cells = read_notebook(ROOT / "chapters" / "gan.ipynb").cells
-    outputs = (output for cell in cells for output in cell.get("outputs", []))
-    return "".join(output.get("text", "") for output in outputs)
 
 
 def cells_of(generator, n=6):
@@ -152,11 +136,11 @@ def test_a_run_works_by_both_conditions(ch):
 
 
 def test_the_stored_count_of_seeds_is_of_the_chapters_recipes_and_criterion(ch):
-    stored, chapter = json.loads(gan_seeds.RESULT.read_text()), gan_seeds.parameters()
+    stored, given = json.loads(gan_seeds.RESULT.read_text()), gan_seeds.parameters()
     names = {"num_train": "num_train", "steps": "num_steps", "ring_steps": "ring_steps"}
     for theirs, ours in names.items():
-        assert stored["conditions"][theirs] == chapter[ours]
-    for part in (f"ring, {n * chapter['ring_steps']} steps" for n in (1, 3)):
+        assert stored["conditions"][theirs] == given[ours]
+    for part in (f"ring, {n * given['ring_steps']} steps" for n in (1, 3)):
         assert list(stored[part]) == list(ch["recipes"])
         for row in stored[part].values():
             works = ch["works"](*map(torch.tensor, (row["modes"], row["good"])))

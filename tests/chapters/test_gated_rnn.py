@@ -5,33 +5,19 @@ import math
 import re
 from collections import Counter
 
-import nbformat
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from tests.chapters.loading import SOURCES, load_definitions
+from tests.chapters.loading import load_definitions
 
 CELLS = {"RNN": "rnn_cell", "GRU": "gru_cell", "LSTM": "lstm_cell"}
-
-
-@pytest.fixture(scope="module")
-def ch():
-    return load_definitions("gated_rnn")
 
 
 @pytest.fixture
 def generator():
     return torch.Generator().manual_seed(11)
-
-
-@pytest.fixture(scope="module")
-def printed():
-    """Return what the cells of the committed notebook printed."""
-    cells = nbformat.read(SOURCES.parent / "gated_rnn.ipynb", 4).cells
-    outputs = (output for cell in cells for output in cell.get("outputs", []))
-    return "".join(output.get("text", "") for output in outputs)
 
 
 def layer_of(kind, **options):

@@ -1,6 +1,5 @@
 """The derivations of the chapter on initialization, and what its notebook measured."""
 
-import json
 import math
 import re
 from types import SimpleNamespace
@@ -12,7 +11,7 @@ from scipy import integrate, stats
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from tests.chapters.loading import SOURCES, load_definitions
+from tests.chapters.loading import load_definitions
 
 chapter = SimpleNamespace(**load_definitions("initialization"))
 ACTIVATIONS = {"tanh": torch.tanh, "relu": F.relu, "sigmoid": torch.sigmoid}
@@ -26,14 +25,6 @@ def quadrature(f, v=1.0):
     """Return the mean of f(z) for normal z of variance v, by SciPy."""
     scaled = lambda g: float(f(torch.tensor(v**0.5 * g))) * stats.norm.pdf(g)  # noqa: E731
     return integrate.quad(scaled, -10, 0)[0] + integrate.quad(scaled, 0, 10)[0]
-
-
-def printed():
-    """Return what the cells of the committed notebook printed."""
-    path = SOURCES.parent / "initialization.ipynb"
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    outputs = [output for cell in cells for output in cell.get("outputs", [])]
-    return "".join("".join(output.get("text", "")) for output in outputs)
 
 
 def test_a_network_holds_the_drawn_weights_in_the_books_orientation():
@@ -186,8 +177,8 @@ def test_all_orthogonal_matrices_are_equally_likely():
     assert abs(np.mean(corners)) < 3 * (0.5 / 2000) ** 0.5
 
 
-def test_fifty_layers_stay_in_the_band_for_the_right_pairs_alone():
-    found = re.findall(r"^(.+?) +from (\S+) to (\S+) of the first layer: (\w+)", printed(), re.M)
+def test_fifty_layers_stay_in_the_band_for_the_right_pairs_alone(printed):
+    found = re.findall(r"^(.+?) +from (\S+) to (\S+) of the first layer: (\w+)", printed, re.M)
     verdicts = {name: (float(low), float(high), verdict) for name, low, high, verdict in found}
     assert set(verdicts) == {"tanh, gain 5/3", "tanh, gain 1", "ReLU, gain √2", "ReLU, gain 1"}
     for name, (low, high, verdict) in verdicts.items():
@@ -196,8 +187,8 @@ def test_fifty_layers_stay_in_the_band_for_the_right_pairs_alone():
         assert verdict == ("stays" if is_right else "leaves")
 
 
-def test_good_starts_learn_and_bad_ones_guess():
-    found = re.findall(r"^(\w+, .+?) +accuracy (\S+) ± (\S+) %", printed(), re.M)
+def test_good_starts_learn_and_bad_ones_guess(printed):
+    found = re.findall(r"^(\w+, .+?) +accuracy (\S+) ± (\S+) %", printed, re.M)
     scores = {name: float(mean) for name, mean, _ in found}
     assert len(scores) == 7
     assert max(scores["ReLU, PyTorch"], scores["ReLU, Xavier"]) < 30

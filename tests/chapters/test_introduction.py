@@ -4,20 +4,12 @@ import itertools
 import math
 import re
 
-import nbformat
 import numpy as np
 import pytest
 import torch
 from scipy.optimize import linprog, minimize
 from sklearn.cluster import KMeans
 from sklearn.linear_model import Perceptron
-
-from tests.chapters.loading import SOURCES, load_definitions
-
-
-@pytest.fixture(scope="module")
-def ch():
-    return load_definitions("introduction")
 
 
 @pytest.fixture
@@ -32,14 +24,6 @@ def data(rng):
     X = rng.normal(size=(60, 3))
     X = X[np.abs(X @ normal) > 0.1]
     return torch.from_numpy(X), torch.from_numpy(np.sign(X @ normal))
-
-
-@pytest.fixture(scope="module")
-def printed():
-    """Return everything that the committed notebook printed."""
-    path = SOURCES.parent / "introduction.ipynb"
-    outputs = (o for cell in nbformat.read(path, 4).cells for o in cell.get("outputs", []))
-    return "".join(o.text for o in outputs if o.output_type == "stream")
 
 
 def is_feasible(X, y):

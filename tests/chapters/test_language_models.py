@@ -2,11 +2,9 @@
 
 import ast
 import itertools
-import json
 import math
 import re
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,15 +14,8 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
 import d2l_lite as d2l
-from tests.chapters.loading import load_definitions
 
-NOTEBOOK = Path(__file__).resolve().parents[2] / "chapters" / "language_models.ipynb"
 V = 6
-
-
-@pytest.fixture(scope="module")
-def ch():
-    return load_definitions("language_models")
 
 
 @pytest.fixture
@@ -43,19 +34,6 @@ def text(generator):
 def net(ch):
     torch.manual_seed(3)
     return ch["CharRNN"](V, 5).double()
-
-
-@pytest.fixture
-def outputs():
-    """The printed text of each code cell of the committed notebook, by its source."""
-    cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
-    return {
-        "".join(cell["source"]): "".join(
-            "".join(output.get("text", "")) for output in cell["outputs"]
-        )
-        for cell in cells
-        if cell["cell_type"] == "code"
-    }
 
 
 def printed(outputs, part):

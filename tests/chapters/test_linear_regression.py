@@ -10,12 +10,6 @@ from sklearn.linear_model import LinearRegression, LogisticRegression, PoissonRe
 from sklearn.metrics import r2_score
 
 import d2l_lite as d2l
-from tests.chapters.loading import load_definitions
-
-
-@pytest.fixture(scope="module")
-def ch():
-    return load_definitions("linear_regression")
 
 
 @pytest.fixture

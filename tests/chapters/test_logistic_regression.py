@@ -16,12 +16,7 @@ from sklearn.metrics import confusion_matrix
 from torch.nn import functional as F  # noqa: N812 (the name the field uses)
 
 import d2l_lite as d2l
-from tests.chapters.loading import SOURCES, load_definitions
-
-
-@pytest.fixture(scope="module")
-def ch():
-    return load_definitions("logistic_regression")
+from tests.chapters.loading import SOURCES
 
 
 @pytest.fixture

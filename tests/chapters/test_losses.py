@@ -13,18 +13,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Bunch
 
 import d2l_lite as d2l
-from tests.chapters.loading import load_definitions
-from tools.pages import read_notebook
-from tools.repository import ROOT
 
 F = torch.nn.functional
 BOUNDS = {"0-1", "hinge", "exponential", "squared"}
 CONVEX = {"perceptron", "hinge", "logistic", "exponential", "squared"}
-
-
-@pytest.fixture(scope="module")
-def ch():
-    return load_definitions("losses")
 
 
 @pytest.fixture
@@ -39,14 +31,6 @@ def data(generator):
     y = X @ torch.tensor([1.0, -2.0, 0.5, 3.0], dtype=torch.float64) + noise
     y[:6] += 40
     return Bunch(X=X, y=y)
-
-
-@pytest.fixture(scope="module")
-def printed():
-    """What the cells of the committed notebook printed, in one text."""
-    cells = read_notebook(ROOT / "chapters" / "losses.ipynb").cells
-    outputs = (output for cell in cells for output in cell.get("outputs", []))
-    return "".join(output.get("text", "") for output in outputs)
 
 
 def test_losses_of_residuals_equal_pytorchs(ch, generator):

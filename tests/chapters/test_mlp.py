@@ -11,27 +11,11 @@ from scipy.stats import norm
 from torch import nn
 
 import d2l_lite as d2l
-from tests.chapters.loading import load_definitions
-from tools.pages import code_cells, read_notebook
-from tools.repository import ROOT
-
-
-@pytest.fixture(scope="module")
-def ch():
-    return load_definitions("mlp")
 
 
 @pytest.fixture
 def generator():
     return torch.Generator().manual_seed(11)
-
-
-@pytest.fixture(scope="module")
-def printed():
-    """What the chapter's cells printed, one text."""
-    notebook = read_notebook(ROOT / "chapters" / "mlp.ipynb")
-    outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
-    return "".join(output.get("text", "") for output in outputs)
 
 
 def torch_net(layers, activation):

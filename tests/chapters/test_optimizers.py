@@ -1,6 +1,5 @@
 """The definitions of the chapter on optimizers against PyTorch, NumPy and closed forms."""
 
-import json
 import math
 import re
 
@@ -8,8 +7,6 @@ import numpy as np
 import pytest
 import torch
 from scipy.optimize import rosen, rosen_der
-
-from tests.chapters.loading import SOURCES, load_definitions
 
 TORCH = {
     "sgd": lambda p, **how: torch.optim.SGD(p, **how),
@@ -33,26 +30,8 @@ OTHER_SETTINGS = {
 }
 
 
-@pytest.fixture(scope="module")
-def ch():
-    return load_definitions("optimizers")
-
-
-@pytest.fixture(scope="module")
-def printed():
-    """What the cells of the committed notebook printed, by the first line that names them."""
-    path = SOURCES.parent / "optimizers.ipynb"
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    texts = {}
-    for cell in cells:
-        for output in cell.get("outputs", []):
-            if output.get("name") == "stdout":
-                texts["".join(cell["source"])] = "".join(output["text"])
-    return texts
-
-
-def output_of(printed, code):
-    found = [text for source, text in printed.items() if code in source]
+def output_of(outputs, code):
+    found = [text for source, text in outputs.items() if text and code in source]
     assert len(found) == 1, f"{code!r} must stand in one cell that prints, got {len(found)}"
     return found[0]
 
@@ -192,29 +171,29 @@ def test_annealing_ends_cold(ch):
     assert ends.var().item() < 0.06
 
 
-def test_the_variance_of_the_gradient_falls_like_one_over_the_batch_size(printed):
-    (power,) = numbers(output_of(printed, "polyfit(np.log(sizes)"))
+def test_the_variance_of_the_gradient_falls_like_one_over_the_batch_size(outputs):
+    (power,) = numbers(output_of(outputs, "polyfit(np.log(sizes)"))
     assert power == pytest.approx(-1, abs=0.1)
 
 
-def test_large_batches_make_a_shorter_epoch(printed):
-    _, times, _ = numbers(output_of(printed, "seconds.append"))
+def test_large_batches_make_a_shorter_epoch(outputs):
+    _, times, _ = numbers(output_of(outputs, "seconds.append"))
     assert times > 10
 
 
-def test_momentum_needs_the_root_of_the_condition_number(printed):
-    lines = output_of(printed, "counts[momentum]").splitlines()
+def test_momentum_needs_the_root_of_the_condition_number(outputs):
+    lines = output_of(outputs, "counts[momentum]").splitlines()
     assert [numbers(line)[-1] for line in lines] == pytest.approx([1, 0.5], abs=0.06)
 
 
-def test_the_page_says_that_all_eight_are_equal(printed):
-    text = output_of(printed, "torch_path(make")
+def test_the_page_says_that_all_eight_are_equal(outputs):
+    text = output_of(outputs, "torch_path(make")
     assert text.count("equal over 100 steps") == len(TORCH)
 
 
-def test_the_page_shows_weight_decay_apart_from_l2(printed):
+def test_the_page_shows_weight_decay_apart_from_l2(outputs):
     factor, sgd, adam, adamw = (
-        numbers(line)[-2:] for line in output_of(printed, '"Adam, L2"').splitlines()
+        numbers(line)[-2:] for line in output_of(outputs, '"Adam, L2"').splitlines()
     )
     assert sgd == pytest.approx([factor[-1]] * 2, abs=0.03)
     assert adamw == pytest.approx([factor[-1]] * 2, abs=0.03)
@@ -222,10 +201,10 @@ def test_the_page_shows_weight_decay_apart_from_l2(printed):
     assert adam[1] > factor[-1] + 0.1
 
 
-def test_the_comparison_comes_out_as_the_page_says(printed):
+def test_the_comparison_comes_out_as_the_page_says(outputs):
     """Adam does not win, AdaGrad is last, and Adam learns faster than SGD."""
     found = {}
-    for line in output_of(printed, "sorted(finals.items()").splitlines():
+    for line in output_of(outputs, "sorted(finals.items()").splitlines():
         name, rest = line.split(maxsplit=1)
         found[name] = numbers(rest)
     assert sorted(map(str.lower, found)) == sorted(TORCH)
@@ -234,13 +213,13 @@ def test_the_comparison_comes_out_as_the_page_says(printed):
     assert first - fifth < 0.012
     assert min(found, key=lambda name: found[name][0]) == "AdaGrad"
     assert min(mean for mean, _ in found.values()) > 0.75
-    lines = output_of(printed, "gradients_needed(curve) for").splitlines()[1:]
+    lines = output_of(outputs, "gradients_needed(curve) for").splitlines()[1:]
     needed = {line.split()[0]: numbers(line)[0] for line in lines}
     assert sorted(needed, key=needed.get)[0] in ("Nesterov", "Adam", "AdamW")
     assert needed["Adam"] == pytest.approx(2 / 3 * needed["SGD"], rel=0.15)
     assert 0 < needed["Adam"] - needed["Nesterov"] < 2_500
     constant = {
-        line.split()[0]: numbers(line)[1] for line in output_of(printed, "ends.append").splitlines()
+        line.split()[0]: numbers(line)[1] for line in output_of(outputs, "ends.append").splitlines()
     }
     gap = found["momentum"][0] - found["Adam"][0]
     assert found["momentum"][0] - constant["momentum"] > gap

@@ -1,6 +1,5 @@
 """The definitions of the chapter on PCA and autoencoders against independent programs."""
 
-import json
 import re
 
 import numpy as np
@@ -12,13 +11,6 @@ from sklearn.metrics import roc_auc_score
 from sklearn.metrics import roc_curve as sklearn_roc_curve
 from sklearn.neighbors import NearestNeighbors
 from torch import nn
-
-from tests.chapters.loading import SOURCES, load_definitions
-
-
-@pytest.fixture(scope="module")
-def ch():
-    return load_definitions("pca_autoencoders")
 
 
 @pytest.fixture
@@ -33,19 +25,14 @@ def data(generator):
     return torch.randn(70, 9, generator=generator, dtype=torch.float64) * scales @ mixing + 4
 
 
-def printed(name="pca_autoencoders"):
-    """Return all text that the committed notebook printed."""
-    notebook = json.loads((SOURCES.parent / f"{name}.ipynb").read_text("utf-8"))
-    outputs = (output for cell in notebook["cells"] for output in cell.get("outputs", []))
-    return "".join("".join(output.get("text", "")) for output in outputs)
-
-
 def numbers(line):
     return [float(number) for number in re.findall(r"\d+\.\d+(?:e[+-]\d+)?", line)]
 
 
-def line_of(label):
-    return numbers(next(line for line in printed().splitlines() if label in line))
+@pytest.fixture
+def line_of(printed):
+    """A function that returns the numbers in the first printed line with a label."""
+    return lambda label: numbers(next(line for line in printed.splitlines() if label in line))
 
 
 def test_variance_along_is_the_quadratic_form(ch, data, generator):
@@ -179,22 +166,22 @@ def test_roc_and_auc_equal_sklearns_with_ties(ch, generator):
     assert area == pytest.approx(roc_auc_score(labels, scores), abs=1e-6)
 
 
-def test_notebook_subspaces_agree_and_axes_do_not():
+def test_notebook_subspaces_agree_and_axes_do_not(printed):
     """PCA = linear autoencoder by principal angles, in the committed run."""
-    found = re.findall(r"largest angle of the subspaces (\S+)°,\n.*at least (\d+)°", printed())
+    found = re.findall(r"largest angle of the subspaces (\S+)°,\n.*at least (\d+)°", printed)
     assert len(found) == 2
     for angle, axes in found:
         assert float(angle) < 0.05
         assert int(axes) > 10
 
 
-def test_notebook_claims_of_the_plane_hold():
+def test_notebook_claims_of_the_plane_hold(line_of):
     (pca_error, pca_votes), deep = line_of(" 2 numbers, PCA"), line_of(" 2 numbers, deep")
     assert deep[0] + 3 * deep[1] < pca_error
     assert deep[2] - 3 * deep[3] > pca_votes
 
 
-def test_notebook_claims_of_the_uses_hold():
+def test_notebook_claims_of_the_uses_hold(line_of):
     assert line_of("denoising autoencoder ")[0] > max(
         line_of(f"{name} ")[0]
         for name in ("mean filter", "median filter", "PCA, best k", "plain autoencoder")
@@ -207,7 +194,7 @@ def test_notebook_claims_of_the_uses_hold():
     assert line_of("AUC 0.")[0] < 0.5, "sandals and sneakers are the case that fails"
 
 
-def test_notebook_claims_of_pre_training_hold():
+def test_notebook_claims_of_pre_training_hold(line_of):
     random, repaired = line_of("gain 1.0  random"), line_of("gain 1.0  pre-trained")
     scaled, both = line_of("gain 4.0  random"), line_of("gain 4.0  pre-trained")
     assert repaired[1] - repaired[2] > random[1]
@@ -216,13 +203,13 @@ def test_notebook_claims_of_pre_training_hold():
     assert 10 * random[3] < repaired[3] < scaled[3] < both[3], "the signal that arrives"
 
 
-def test_notebook_claims_of_the_family_hold():
+def test_notebook_claims_of_the_family_hold(printed, line_of):
     table = {name: line_of(f"{name} ") for name in ("plain", "sparse", "contractive", "denoising")}
     assert all(row[0] > table["plain"][0] for name, row in table.items() if name != "plain")
     assert table["sparse"][1] < 0.1
     assert table["sparse"][2] < 1.1 * table["contractive"][2]
     assert table["contractive"][3] == min(row[3] for row in table.values())
     assert all(max(column) == column[0] for column in list(zip(*table.values(), strict=True))[4:])
-    private = re.findall(r"^(\w+) +(0\.\d\d)$", printed(), re.M)
+    private = re.findall(r"^(\w+) +(0\.\d\d)$", printed, re.M)
     assert len(private) == 5
     assert max(private, key=lambda pair: float(pair[1]))[0] == "sparse"

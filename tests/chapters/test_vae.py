@@ -10,16 +10,7 @@ from scipy.integrate import quad
 from scipy.stats import multivariate_normal
 from torch.distributions import Bernoulli, Categorical, MultivariateNormal, Normal, kl_divergence
 
-from tests.chapters.loading import load_definitions
-from tools.pages import read_notebook
-from tools.repository import ROOT
-
 NUMBER = r"-?\d+(?:\.\d+)?(?:e[+-]\d+)?"
-
-
-@pytest.fixture(scope="module")
-def ch():
-    return load_definitions("vae")
 
 
 @pytest.fixture
@@ -32,14 +23,6 @@ def linear(generator):
     """A linear model of five dimensions with two latent ones, and an x."""
     shapes = (5, 2), (5,)
     return [torch.randn(s, generator=generator, dtype=torch.float64) for s in shapes]
-
-
-@pytest.fixture(scope="module")
-def printed():
-    """What the cells of the committed notebook printed, in one text."""
-    cells = read_notebook(ROOT / "chapters" / "vae.ipynb").cells
-    outputs = (output for cell in cells for output in cell.get("outputs", []))
-    return "".join(output.get("text", "") for output in outputs)
 
 
 def numbers(printed, pattern):
