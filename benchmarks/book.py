@@ -31,7 +31,7 @@ from tools.repository import ROOT
 RESULT = Path(__file__).parent / "results" / "book.md"
 SCRATCH = "build/benchmarks"
 MAX_CHAPTER_SECONDS = 90
-MAX_CHAPTERS_SECONDS = 720
+MAX_NOTEBOOKS_SECONDS = 720
 MAX_MEMORY_MB = 2000
 MAX_HTML_SECONDS = 30
 
@@ -98,9 +98,9 @@ def report(records: dict[str, dict[str, Any]], times: Times, conditions: str) ->
     total = sum(one["seconds"] for one in chapters.values())
     goals = [
         (f"slowest chapter ({slowest})", chapters[slowest]["seconds"], MAX_CHAPTER_SECONDS, "s"),
-        ("all chapters, one after the other", total, MAX_CHAPTERS_SECONDS, "s"),
+        ("all chapters, one after the other", total, None, "s"),
         (f"most memory ({largest})", chapters[largest]["peak_memory_mb"], MAX_MEMORY_MB, "MB"),
-        ("all notebooks, as many at once as cores", times.notebooks, None, "s"),
+        ("all notebooks, as many at once as cores", times.notebooks, MAX_NOTEBOOKS_SECONDS, "s"),
         ("`make check`", times.check, None, "s"),
         ("the HTML, every page anew", times.html, MAX_HTML_SECONDS, "s"),
     ]
