@@ -8,11 +8,12 @@ import argparse
 import io
 import logging
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from typing import Any
 import yaml
 from playwright.sync_api import Page, sync_playwright
 from pypdf import PdfReader, PdfWriter
+from pypdf.generic import NameObject, TextStringObject
 
 from tools import mathematics, npm
 from tools.rendered import BookError
@@ -189,6 +191,14 @@ def page_numbers(data: bytes) -> dict[str, int]:
     }
 
 
+#: Headings of a page, without the links to themselves.
+_HEADINGS = """(all) => all.map((one) => {
+  const copy = one.cloneNode(true);
+  copy.querySelectorAll(".headerlink").forEach((link) => link.remove());
+  return copy.textContent;
+})"""
+
+
 def print_sheets(html: Path) -> bytes:
     """Return a page printed on sheets of A4, with the numbers of pages in its contents.
 
@@ -207,11 +217,39 @@ def print_sheets(html: Path) -> bytes:
         # The first printing tells where everything is; numbers in its place move nothing.
         page.evaluate(_NUMBER, page_numbers(page.pdf(**options)))
         data = page.pdf(**options)
+        headings = page.eval_on_selector_all("h1, h2, h3, h4", _HEADINGS)
     if faults:
         raise PrintingError(
             f"the page asks for what is not there: {', '.join(sorted(set(faults)))}"
         )
-    return data
+    return respaced(data, headings)
+
+
+def respaced(data: bytes, headings: Iterable[str]) -> bytes:
+    """Return a PDF whose outline has the spaces that Chromium drops where a heading breaks.
+
+    Args:
+        data: the PDF.
+        headings: the headings as they are in the page.
+    """
+    known = {re.sub(r"\s", "", text): " ".join(text.split()) for text in headings}
+    writer = PdfWriter(clone_from=io.BytesIO(data))
+    for entry in _entries(writer.root_object.get("/Outlines")):
+        title = str(entry["/Title"])
+        spaced = known.get(re.sub(r"\s", "", title), title)
+        entry[NameObject("/Title")] = TextStringObject(spaced)
+    stream = io.BytesIO()
+    writer.write(stream)
+    return stream.getvalue()
+
+
+def _entries(parent: Any) -> Iterator[Any]:
+    """Yield the entries of an outline below a parent, in order."""
+    entry = parent.get_object().get("/First") if parent is not None else None
+    while entry is not None:
+        yield entry.get_object()
+        yield from _entries(entry)
+        entry = entry.get_object().get("/Next")
 
 
 def with_metadata(data: bytes) -> bytes:
