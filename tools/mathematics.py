@@ -46,7 +46,7 @@ _MARKED = re.compile(
 )
 #: A formula in a line with the punctuation that touches it. A browser would break the line there.
 _TOUCHED = re.compile(
-    r'(?P<before>[(\[“‘]*)(?P<formula><span class="math[^>]*>\\\((?:(?!</span>).)*\\\)</span>)'
+    r'(?P<before>[(\[“‘]*)<span class="math[^>]*>\\\((?:(?!</span>).)*\\\)</span>'
     r"(?P<after>[.,;:!?)\]”’]*)",
     re.S,
 )

@@ -1,5 +1,6 @@
 """What every test of a chapter starts from: its definitions, and what its notebook printed."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -20,15 +21,25 @@ def ch(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def outputs(request: pytest.FixtureRequest) -> dict[str, str]:
-    """What each cell of the chapter's committed notebook printed, by the source of the cell."""
+def outputs(request: pytest.FixtureRequest) -> list[tuple[str, str]]:
+    """Source and printed text of each code cell of the chapter's committed notebook."""
     cells = code_cells(read_notebook(ROOT / "chapters" / f"{_slug(request)}.ipynb"))
-    return {
-        cell.source: "".join(output.get("text", "") for output in cell.outputs) for cell in cells
-    }
+    return [(c.source, "".join(output.get("text", "") for output in c.outputs)) for c in cells]
 
 
 @pytest.fixture(scope="module")
-def printed(outputs: dict[str, str]) -> str:
+def printed(outputs: list[tuple[str, str]]) -> str:
     """What all cells printed, in one text."""
-    return "".join(outputs.values())
+    return "".join(text for _, text in outputs)
+
+
+@pytest.fixture(scope="module")
+def printed_by(outputs: list[tuple[str, str]]) -> Callable[[str], str]:
+    """A function that returns what the one printing cell with this piece of code printed."""
+
+    def text_of(code: str) -> str:
+        found = [text for source, text in outputs if text and code in source]
+        assert len(found) == 1, f"{code!r} must stand in one cell that prints, got {len(found)}"
+        return found[0]
+
+    return text_of

@@ -234,7 +234,7 @@ def test_negatives_share_one_weight(ch, generator):
     torch.testing.assert_close(ch["pair_loss"](right, fake, [wrong]), kept + (first + second) / 2)
 
 
-def test_one_step_changes_each_player_by_its_own_loss(ch):
+def test_one_step_moves_both_players(ch):
     torch.manual_seed(0)
     players = ch["start_players"](1)
     optimizers = [torch.optim.SGD(net.parameters(), lr=0.1) for net in players]

@@ -36,12 +36,6 @@ def net(ch):
     return ch["CharRNN"](V, 5).double()
 
 
-def printed(outputs, part):
-    """Return what the one cell that contains this text printed."""
-    (found,) = (shown for source, shown in outputs.items() if part in source)
-    return found
-
-
 def test_pairs_of_a_string_equal_counter(ch):
     text = "the theater"
     got = ch["count_pairs"](text)
@@ -340,15 +334,15 @@ def test_lines_without_end_count_as_open(ch):
     assert ch["share_closed"]([vocab.encode(row) for row in rows], vocab) == pytest.approx(1 / 3)
 
 
-def test_the_facts_of_the_syllabus(outputs):
-    assert printed(outputs, "nn.RNN(10_000, 100").startswith("1,010,000 ")
-    shown = printed(outputs, "uniform over 40 symbols")
+def test_the_facts_of_the_syllabus(printed_by):
+    assert printed_by("nn.RNN(10_000, 100").startswith("1,010,000 ")
+    shown = printed_by("uniform over 40 symbols")
     assert re.findall(r"\d+\.\d+", shown) == ["1.00", "40.00", "4.00"]
-    assert "four gradients equal autograd's" in printed(outputs, "= bptt(")
+    assert "four gradients equal autograd's" in printed_by("= bptt(")
 
 
-def test_wrong_averages_differ_from_the_perplexity(outputs):
-    right, *rest = map(float, re.findall(r"\d+\.\d{3}", printed(outputs, "mean of perplexities")))
+def test_wrong_averages_differ_from_the_perplexity(printed_by):
+    right, *rest = map(float, re.findall(r"\d+\.\d{3}", printed_by("mean of perplexities")))
     (tens, tens_mean), (lines, lines_mean) = rest[:2], rest[2:]
     assert abs(tens - right) < 0.01  # batches of equal size
     assert tens_mean > tens
@@ -356,20 +350,20 @@ def test_wrong_averages_differ_from_the_perplexity(outputs):
     assert abs(lines - right) > 0.5
 
 
-def test_frequencies_and_then_a_character_help_alike(outputs):
-    uniform, alone, pairs = numbers(printed(outputs, "singles = np.bincount"))
+def test_frequencies_and_then_a_character_help_alike(printed_by):
+    uniform, alone, pairs = numbers(printed_by("singles = np.bincount"))
     assert 1.5 < uniform / alone < 2 > alone / pairs > 1.5
 
 
-def test_only_far_partners_favor_the_state(outputs):
-    rows = printed(outputs, "groups = {").splitlines()
+def test_only_far_partners_favor_the_state(printed_by):
+    rows = printed_by("groups = {").splitlines()
     _, beyond, inside = ([float(v) for v in re.findall(r"\d+\.\d+", row)] for row in rows)
     assert beyond[1] + beyond[2] < beyond[0]
     assert inside[0] < inside[1] - inside[2]
 
 
-def test_clipping_rescued_every_run_of_the_chapter(outputs):
-    shown = printed(outputs, "sgd_run(s, lr, clip)").splitlines()
+def test_clipping_rescued_every_run_of_the_chapter(printed_by):
+    shown = printed_by("sgd_run(s, lr, clip)").splitlines()
     small, large, clipped = (
         [float(v) for v in re.findall(r"[\d.]+(?:e\+\d+)?", row.split("perplexity")[1])]
         for row in shown
@@ -381,13 +375,13 @@ def numbers(row):
     return [float(found) for found in re.findall(r"\d+(?:\.\d+)?", row)]
 
 
-def test_a_carried_state_helped_in_the_chapter(outputs):
-    carried, reset = map(numbers, printed(outputs, "carry_run(s, carry)").splitlines())
+def test_a_carried_state_helped_in_the_chapter(printed_by):
+    carried, reset = map(numbers, printed_by("carry_run(s, carry)").splitlines())
     assert carried[0] + carried[1] < reset[2] - reset[3]
 
 
-def test_the_network_closed_more_lines_than_the_tables(outputs):
-    for row in printed(outputs, "[closing(s, depth)").splitlines()[1:3]:
+def test_the_network_closed_more_lines_than_the_tables(printed_by):
+    for row in printed_by("[closing(s, depth)").splitlines()[1:3]:
         _, lines, best, spread, longest, also, learned, last = numbers(row)
         assert lines >= 100
         assert learned - last > max(best + spread, longest + also)

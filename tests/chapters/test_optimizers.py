@@ -30,12 +30,6 @@ OTHER_SETTINGS = {
 }
 
 
-def output_of(outputs, code):
-    found = [text for source, text in outputs.items() if text and code in source]
-    assert len(found) == 1, f"{code!r} must stand in one cell that prints, got {len(found)}"
-    return found[0]
-
-
 def numbers(text):
     return [float(v.replace(",", "")) for v in re.findall(r"-?\d[\d,]*\.?\d*(?:e[+-]?\d+)?", text)]
 
@@ -171,29 +165,29 @@ def test_annealing_ends_cold(ch):
     assert ends.var().item() < 0.06
 
 
-def test_the_variance_of_the_gradient_falls_like_one_over_the_batch_size(outputs):
-    (power,) = numbers(output_of(outputs, "polyfit(np.log(sizes)"))
+def test_the_variance_of_the_gradient_falls_like_one_over_the_batch_size(printed_by):
+    (power,) = numbers(printed_by("polyfit(np.log(sizes)"))
     assert power == pytest.approx(-1, abs=0.1)
 
 
-def test_large_batches_make_a_shorter_epoch(outputs):
-    _, times, _ = numbers(output_of(outputs, "seconds.append"))
+def test_large_batches_make_a_shorter_epoch(printed_by):
+    _, times, _ = numbers(printed_by("seconds.append"))
     assert times > 10
 
 
-def test_momentum_needs_the_root_of_the_condition_number(outputs):
-    lines = output_of(outputs, "counts[momentum]").splitlines()
+def test_momentum_needs_the_root_of_the_condition_number(printed_by):
+    lines = printed_by("counts[momentum]").splitlines()
     assert [numbers(line)[-1] for line in lines] == pytest.approx([1, 0.5], abs=0.06)
 
 
-def test_the_page_says_that_all_eight_are_equal(outputs):
-    text = output_of(outputs, "torch_path(make")
+def test_the_page_says_that_all_eight_are_equal(printed_by):
+    text = printed_by("torch_path(make")
     assert text.count("equal over 100 steps") == len(TORCH)
 
 
-def test_the_page_shows_weight_decay_apart_from_l2(outputs):
+def test_the_page_shows_weight_decay_apart_from_l2(printed_by):
     factor, sgd, adam, adamw = (
-        numbers(line)[-2:] for line in output_of(outputs, '"Adam, L2"').splitlines()
+        numbers(line)[-2:] for line in printed_by('"Adam, L2"').splitlines()
     )
     assert sgd == pytest.approx([factor[-1]] * 2, abs=0.03)
     assert adamw == pytest.approx([factor[-1]] * 2, abs=0.03)
@@ -201,10 +195,10 @@ def test_the_page_shows_weight_decay_apart_from_l2(outputs):
     assert adam[1] > factor[-1] + 0.1
 
 
-def test_the_comparison_comes_out_as_the_page_says(outputs):
+def test_the_comparison_comes_out_as_the_page_says(printed_by):
     """Adam does not win, AdaGrad is last, and Adam learns faster than SGD."""
     found = {}
-    for line in output_of(outputs, "sorted(finals.items()").splitlines():
+    for line in printed_by("sorted(finals.items()").splitlines():
         name, rest = line.split(maxsplit=1)
         found[name] = numbers(rest)
     assert sorted(map(str.lower, found)) == sorted(TORCH)
@@ -213,13 +207,13 @@ def test_the_comparison_comes_out_as_the_page_says(outputs):
     assert first - fifth < 0.012
     assert min(found, key=lambda name: found[name][0]) == "AdaGrad"
     assert min(mean for mean, _ in found.values()) > 0.75
-    lines = output_of(outputs, "gradients_needed(curve) for").splitlines()[1:]
+    lines = printed_by("gradients_needed(curve) for").splitlines()[1:]
     needed = {line.split()[0]: numbers(line)[0] for line in lines}
     assert sorted(needed, key=needed.get)[0] in ("Nesterov", "Adam", "AdamW")
     assert needed["Adam"] == pytest.approx(2 / 3 * needed["SGD"], rel=0.15)
     assert 0 < needed["Adam"] - needed["Nesterov"] < 2_500
     constant = {
-        line.split()[0]: numbers(line)[1] for line in output_of(outputs, "ends.append").splitlines()
+        line.split()[0]: numbers(line)[1] for line in printed_by("ends.append").splitlines()
     }
     gap = found["momentum"][0] - found["Adam"][0]
     assert found["momentum"][0] - constant["momentum"] > gap
