@@ -31,11 +31,18 @@ class Question:
 
 @dataclass(frozen=True)
 class Case:
-    """One case of a question: a function over a submission, and the hint where it fails."""
+    """One case of a question: a function over a submission, and the hint where it fails.
+
+    `seconds` and `cpu` limit each call of the learner's code, by the clock and in seconds of
+    processor time; None is the limit of whoever runs the case. A `hidden` case is never shown.
+    """
 
     question: str
     function: Callable[..., None]
     hint: str | None = None
+    seconds: float | None = None
+    cpu: float | None = None
+    hidden: bool = False
 
     @property
     def title(self) -> str:
@@ -92,17 +99,25 @@ class MismatchError(Exception):
         self.recognized = False
 
 
-def case(question: str, *, hint: str | None = None) -> Callable[[Callable[..., None]], Case]:
+def case(
+    question: str,
+    *,
+    hint: str | None = None,
+    seconds: float | None = None,
+    cpu: float | None = None,
+) -> Callable[[Callable[..., None]], Case]:
     """Return a decorator that makes a function over a submission a case of `question`.
 
     Args:
         question: Name of the question.
         hint: Key of the hint that is shown where the case fails.
+        seconds: How long one call of the learner's code may take; by default ten seconds.
+        cpu: How many seconds of processor time one call may use, on all cores together.
 
     Returns:
         The decorator.
     """
-    return lambda function: Case(question, function, hint)
+    return lambda function: Case(question, function, hint, seconds, cpu)
 
 
 def close(

@@ -26,7 +26,8 @@ class CaseResult:
     """What one case found.
 
     `status` is `passed`, `failed` (a wrong result), `error` (the code raised), `unfinished` or
-    `missing` (a name). The texts are for learners; empty where they do not apply.
+    `missing` (a name). The texts are for learners; empty where they do not apply. Of a `hidden`
+    case learners are told only that it failed.
     """
 
     title: str
@@ -39,6 +40,7 @@ class CaseResult:
     hint: str | None = None
     recognized: bool = False
     printed: str = ""
+    hidden: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,7 @@ def run_case(case: Case, submission: Any, *, recorder: Recorder, seed: int = SEE
     """
     with _quiet() as output, _seeded(seed):
         found = _outcome(case, submission, recorder=recorder, seed=seed)
-    return CaseResult(case.title, printed=output(), **found)
+    return CaseResult(case.title, printed=output(), hidden=case.hidden, **found)
 
 
 def _outcome(case: Case, submission: Any, *, recorder: Recorder, seed: int) -> dict[str, Any]:
