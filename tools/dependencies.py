@@ -38,16 +38,31 @@ def package_hash(root: Path, code: Iterable[str], *, exercise: str | None = None
         kept = set(used_files(root / PACKAGE, "\n\n".join(code)))
     except DoubtError:
         kept = {path for path in every if path.parts[0] != "grading"}
-    chosen = [path for path in every if path in kept or _graded(path, exercise)]
+    if exercise is not None:
+        kept |= set(grader_files(root / PACKAGE, exercise))
+    chosen = [path for path in every if path in kept]
     files = {path.as_posix(): (root / PACKAGE / path).read_bytes() for path in chosen}
     return digest({name: hashlib.sha256(content).hexdigest() for name, content in files.items()})
 
 
-def _graded(path: Path, exercise: str | None) -> bool:
-    """Return whether a file is part of the grader as an exercise set sees it."""
-    if exercise is None or path.parts[0] != "grading":
-        return False
-    return path.parts[1] != "visible" or path.stem in ("__init__", exercise)
+def grader_files(package: Path, exercise: str) -> Iterator[Path]:
+    """Yield the files of the grader that `check` needs for one set, not the judge's."""
+    waiting, found = {"__init__", "visible/__init__", f"visible/{exercise}"}, set[str]()
+    while waiting:
+        name = waiting.pop()
+        path = package / "grading" / f"{name}.py"
+        if name not in found and path.is_file():
+            found.add(name)
+            yield path.relative_to(package)
+            waiting |= set(_graders(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+def _graders(tree: ast.AST) -> Iterator[str]:
+    """Yield the modules of the grader that a module of it may import."""
+    for node in ast.walk(tree):
+        path = (node.module or "").split(".") if isinstance(node, ast.ImportFrom) else []
+        if isinstance(node, ast.ImportFrom) and path[:2] == [PACKAGE, "grading"]:
+            yield from ["/".join(path[2:])] if path[2:] else [alias.name for alias in node.names]
 
 
 def used_files(package: Path, code: str) -> Iterator[Path]:

@@ -25,6 +25,11 @@ RECORD = "d2l_lite"
 SETUP_TAG = "setup"
 #: A cell that asks the reader a question; its code, which holds the answers, is folded.
 QUIZ_TAG = "quiz"
+#: Heads the part of `requirements.txt` that no notebook's output depends on.
+BOOK_PINS = """\
+
+# What builds and tests the book.
+"""
 #: What a notebook says of itself; versions are left out, since they change without its content.
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -247,9 +252,10 @@ def outputs_hash(notebook: NotebookNode) -> str:
 
 
 def requirements_hash(root: Path) -> str:
-    """Return the hash of the pinned environment."""
+    """Return the hash of the pins that notebooks run with; tools of the book have no part in it."""
     path = root / "requirements.txt"
-    return digest(path.read_text(encoding="utf-8") if path.is_file() else "")
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    return digest(text.partition(BOOK_PINS)[0])
 
 
 def dumps(notebook: NotebookNode) -> str:
