@@ -24,8 +24,8 @@ import torch
 from torch.nn import functional as F  # noqa: N812
 
 import d2l_lite as d2l
+from d2l_lite.grading.cells import read_cells
 from tests.chapters.loading import load_definitions
-from tools.pages import read_source
 from tools.repository import ROOT
 
 RESULT = Path(__file__).parent / "results" / "gan_seeds.json"
@@ -39,7 +39,7 @@ CRITERIA = {
 
 def parameters() -> dict[str, Any]:
     """Return the chapter's parameters: what its cell tagged `parameters` assigns."""
-    cells = read_source(ROOT / "chapters" / "source" / "gan.md")
+    cells = read_cells(ROOT / "chapters" / "source" / "gan.md")
     cell = next(cell for cell in cells if "parameters" in cell.tags)
     found = (node for node in ast.parse(cell.source).body if isinstance(node, ast.Assign))
     return {ast.unparse(node.targets[0]): ast.literal_eval(node.value) for node in found}

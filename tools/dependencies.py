@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from tools.pages import digest
+from d2l_lite.grading.cells import digest
 
 PACKAGE = "d2l_lite"
 _MAGIC = re.compile(r"^\s*[%!].*$", re.M)

@@ -19,8 +19,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tools.pages import Cell, SourceError
-from tools.pages import read_source as read_cells
+from d2l_lite.grading.cells import Cell, SourceError, read_cells
 
 ROLES = ("question", "visible", "hidden", "mistake")
 FIELDS: Mapping[str, tuple[str, ...]] = {

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from d2l_lite.grading.cases import ExerciseSet, Question
+from d2l_lite.grading.cells import Cell, SourceError, setup_cell
 from d2l_lite.grading.running import QuestionResult, run_question
 from tools.building import Plan, build_pages
 from tools.dependencies import package_hash
@@ -32,13 +33,7 @@ from tools.exercise_source import (
     without_magics,
 )
 from tools.gates import orphans, page_faults
-from tools.pages import (
-    Cell,
-    Page,
-    SourceError,
-    requirements_hash,
-    setup_cell,
-)
+from tools.pages import Page, requirements_hash
 from tools.repository import ROOT, address
 
 CHECK_TAG = "check"

@@ -22,8 +22,9 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbformat import NotebookNode
 from traitlets.config import Config
 
+from d2l_lite.grading.cells import Cell
 from tools.gates import output_faults
-from tools.pages import RECORD, Cell, Page, code_cells, outputs_hash
+from tools.pages import RECORD, Page, code_cells, outputs_hash
 
 #: The library is not typed.
 _nbformat: Any = nbformat

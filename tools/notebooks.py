@@ -11,12 +11,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
 
+from d2l_lite.grading.cells import SourceError, read_cells, setup_cell
 from tools.building import Plan, build_pages
 from tools.dependencies import package_hash
 from tools.exercise_source import slugs as exercise_slugs
 from tools.gates import orphans, page_faults
 from tools.kernels import CELL_TIMEOUT
-from tools.pages import Page, SourceError, read_source, requirements_hash, setup_cell
+from tools.pages import Page, requirements_hash
 from tools.profiles import ProfileError, profile_faults, profile_pages, read_profiles
 from tools.repository import ROOT, address
 
@@ -29,7 +30,7 @@ def chapter_slugs(root: Path) -> list[str]:
 def chapter_page(root: Path, slug: str) -> Page:
     """Return the page of a chapter; raise `SourceError` if its source cannot be read."""
     source = root / "chapters" / "source" / f"{slug}.md"
-    cells = read_source(source)
+    cells = read_cells(source)
     return Page(
         root=root,
         name=f"chapters/{slug}",

@@ -1,28 +1,26 @@
 """A page of the book: a text source, and the notebook that is generated from it.
 
-Everything here is a pure function of the files: reading a source into cells, giving cells their
-ids, the notebook without outputs, and the hashes that tell whether stored outputs still hold.
+Everything here is a pure function of the files: giving cells their ids, the notebook without
+outputs, and the hashes that tell whether stored outputs still hold.
 """
 
-import hashlib
 import json
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import nbformat
-from jupytext.myst import myst_to_notebook
 from nbformat import NotebookNode
+
+from d2l_lite.grading.cells import SETUP_TAG, Cell, digest
 
 #: The library is not typed.
 _nbformat: Any = nbformat
 #: The key of a notebook's metadata under which its hashes and measurements are recorded.
 RECORD = "d2l_lite"
-SETUP_TAG = "setup"
 #: A cell that asks the reader a question; its code, which holds the answers, is folded.
 QUIZ_TAG = "quiz"
 #: Heads the part of `requirements.txt` that no notebook's output depends on.
@@ -40,48 +38,6 @@ METADATA = {
         "pygments_lexer": "ipython3",
     },
 }
-_INSTALL = """\
-# Installs the book's helper package where it is missing, as on a hosted notebook service.
-import importlib.util
-
-if importlib.util.find_spec("d2l_lite") is None:
-    %pip install -q "git+{address}"\
-"""
-_EXPLAIN = """\
-# The book's helper package must be installed once.
-import importlib.util
-
-if importlib.util.find_spec("d2l_lite") is None:
-    raise ModuleNotFoundError(
-        "d2l_lite is not installed. Open a terminal in your checkout of the book, run "
-        "`python -m pip install .` with the Python of this notebook, then restart the kernel."
-    )\
-"""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A cell of a source: its kind (`code`, `markdown` or `raw`), text, metadata and place.
-
-    `line` is the line of the source, counted from 1, on which its text starts; 0 is a cell that
-    was inserted by a program.
-    """
-
-    kind: str
-    source: str
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    line: int = 0
-
-    @property
-    def tags(self) -> list[str]:
-        """Its tags, in the order written."""
-        return list(self.metadata.get("tags", []))
-
-    @property
-    def title(self) -> str:
-        """Its first line that is not blank, shortened: how messages name it."""
-        first = next((line for line in self.source.splitlines() if line.strip()), "")
-        return first if len(first) <= 60 else first[:57] + "..."
 
 
 @dataclass(frozen=True)
@@ -135,74 +91,6 @@ class Page:
         }
 
 
-class SourceError(ValueError):
-    """A text source that cannot be turned into a notebook."""
-
-
-def read_source(path: Path) -> tuple[Cell, ...]:
-    """Return the cells of a text source, without the set-up cell.
-
-    Args:
-        path: MyST text with a jupytext header.
-
-    Raises:
-        SourceError: the header is missing, the text holds no code, or a code cell is empty or not
-            closed.
-    """
-    text = path.read_text(encoding="utf-8")
-    try:
-        notebook = myst_to_notebook(text, add_source_map=True)
-    except Exception as error:
-        raise SourceError(f"{path}: jupytext cannot read it: {error}") from error
-    header = notebook.metadata.get("jupytext", {}).get("text_representation", {})
-    if header.get("format_name") != "myst":
-        raise SourceError(
-            f"{path}: must start with a jupytext header with `format_name: myst`, got "
-            f"{header.get('format_name')!r}; copy the header of another chapter"
-        )
-    lines = text.splitlines()
-    starts = notebook.metadata["source_map"]
-    cells = tuple(
-        _cell(node, start, lines) for node, start in zip(notebook.cells, starts, strict=True)
-    )
-    _require_code(path, cells)
-    return cells
-
-
-def _cell(node: NotebookNode, start: int, lines: list[str]) -> Cell:
-    """Return a parsed cell with the line on which its text, not its options, starts."""
-    first = node.source.split("\n", 1)[0]
-    while start < len(lines) and lines[start] != first:
-        start += 1
-    metadata = json.loads(json.dumps(node.metadata))
-    return Cell(node.cell_type, node.source, metadata, start + 1)
-
-
-def _require_code(path: Path, cells: Sequence[Cell]) -> None:
-    if not any(cell.kind == "code" for cell in cells):
-        raise SourceError(
-            f"{path}: holds no code cell; a page of text alone stays a .md file of the book"
-        )
-    for cell in cells:
-        if cell.kind == "code" and not cell.source.strip():
-            raise SourceError(f"{path}, line {cell.line}: an empty code cell; remove it")
-        if cell.kind == "markdown" and "```{code-cell}" in cell.source:
-            raise SourceError(
-                f"{path}, after line {cell.line}: a code cell is nested in text or not closed"
-            )
-
-
-def setup_cell(address: str) -> Cell:
-    """Return the first code cell of every notebook.
-
-    Args:
-        address: where the repository lies, empty while nobody knows. With an address the cell
-            installs the package where it is missing; without one it says how to.
-    """
-    source = _INSTALL.format(address=address) if address else _EXPLAIN
-    return Cell("code", source, {"tags": [SETUP_TAG, "remove-cell"]})
-
-
 def inputs(page: Page) -> NotebookNode:
     """Return the notebook of a page without outputs: what two generations share to the byte.
 
@@ -233,12 +121,6 @@ def _metadata(cell: Cell) -> dict[str, Any]:
     if QUIZ_TAG not in cell.tags:
         return dict(cell.metadata)
     return {**cell.metadata, "jupyter": {**cell.metadata.get("jupyter", {}), "source_hidden": True}}
-
-
-def digest(value: Any) -> str:
-    """Return the SHA-256 of a value that JSON can write, as hexadecimal text."""
-    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def code_cells(notebook: NotebookNode) -> list[NotebookNode]:

@@ -9,7 +9,8 @@ from typing import Any
 import yaml
 from papermill.translators import PythonTranslator
 
-from tools.pages import Cell, Page
+from d2l_lite.grading.cells import Cell
+from tools.pages import Page
 
 PARAMETERS_TAG = "parameters"
 Profiles = Mapping[str, Mapping[str, Mapping[str, Any]]]

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 import tomllib
 
-from tools.pages import SETUP_TAG, dumps, read_notebook, setup_cell
+from d2l_lite.grading.cells import SETUP_TAG, setup_cell
+from tools.pages import dumps, read_notebook
 
 ROOT = Path(__file__).resolve().parent.parent
 SCHEMES = ("https", "ssh", "file")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.pages import Cell, read_source
+from d2l_lite.grading.cells import Cell, read_cells
 
 SOURCES = Path(__file__).resolve().parents[2] / "chapters" / "source"
 MIN_WORDS, MAX_WORDS = 1800, 3500
@@ -102,7 +102,7 @@ def misplaced_quizzes(cells: tuple[Cell, ...]) -> list[str]:
 
 @pytest.fixture(params=sorted(path.stem for path in SOURCES.glob("*.md")))
 def chapter(request):
-    return request.param, read_source(SOURCES / f"{request.param}.md")
+    return request.param, read_cells(SOURCES / f"{request.param}.md")
 
 
 def test_one_sitting(chapter):

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from d2l_lite.grading.cells import SourceError, read_cells
 from tests.tools import tiny_book
 from tests.tools.tiny_book import CHAPTER, HEADER, cell
 from tools import building, kernels, notebooks, pages, profiles
 from tools.building import Plan, build_pages, reason_to_run
 from tools.kernels import environment, normalized
-from tools.pages import SourceError, inputs, read_source
+from tools.pages import inputs
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -68,7 +69,7 @@ def test_a_source_that_cannot_become_a_notebook_is_an_error(tmp_path, text, mess
     path = tmp_path / "x.md"
     path.write_text(HEADER + text)
     with pytest.raises(SourceError, match=message) as raised:
-        read_source(path)
+        read_cells(path)
     assert str(path) in str(raised.value)
 
 
@@ -76,7 +77,7 @@ def test_a_source_without_header_is_an_error(tmp_path):
     path = tmp_path / "x.md"
     path.write_text(CHAPTER)
     with pytest.raises(SourceError, match="jupytext header"):
-        read_source(path)
+        read_cells(path)
 
 
 def test_two_generations_agree_to_the_byte(tmp_path):

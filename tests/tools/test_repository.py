@@ -13,8 +13,9 @@ import pytest
 import tomllib
 import yaml
 
+from d2l_lite.grading import cells
 from tests.tools import tiny_book
-from tools import notebooks, pages, repository
+from tools import notebooks, repository
 from tools.repository import address, set_address, valid_address
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -234,7 +235,7 @@ def bare(tmp_path, libraries):
 def run_cell(python, url, folder):
     """Run the set-up cell of an address in an environment; return the finished process."""
     path = folder / "cell.txt"
-    path.write_text(pages.setup_cell(url).source, encoding="utf-8")
+    path.write_text(cells.setup_cell(url).source, encoding="utf-8")
     surroundings = {
         **os.environ,
         "IPYTHONDIR": str(folder / "ipython"),
