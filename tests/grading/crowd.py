@@ -215,11 +215,14 @@ class Crowd:
         if kind == "wrong":
             form = rng.choice(answers.WRONG)
             return Answer(form(solution, rng), False, form.__name__)
+        wrong = mistake.source
+        if set(answers.defined_names(solution)) - set(answers.defined_names(wrong)):
+            wrong = f"{solution}\n\n\n{wrong}"
         text = {
-            "mistake": mistake.source,
+            "mistake": wrong,
             "stub": stub_text(self.source.questions[name]),
-            "corrected": f"{mistake.source}\n\n\n{solution}",
-            "spoiled": f"{solution}\n\n\n{mistake.source}",
+            "corrected": f"{wrong}\n\n\n{solution}",
+            "spoiled": f"{solution}\n\n\n{wrong}",
         }[kind]
         return Answer(text, kind == "corrected", kind)
 

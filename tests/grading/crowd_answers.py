@@ -6,6 +6,7 @@ answer is worth its points follows from how it was made, never from running it.
 
 import ast
 import random
+import re
 from collections.abc import Callable, Mapping
 
 FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
@@ -19,6 +20,43 @@ NEW_NAMES = ("tmp", "foo", "out_", "values_1", "größe", "aa", "the_result")
 
 #: Other formulas for questions of the book, by exercise set and question. Each is right.
 ALTERNATIVES: dict[str, dict[str, tuple[str, ...]]] = {
+    "averages": {
+        "softmax": (
+            "def softmax(scores):\n"
+            "    rows = []\n"
+            "    for row in scores:\n"
+            "        e = np.exp(row - np.max(row))\n"
+            "        rows.append(e / np.sum(e))\n"
+            "    return np.array(rows)\n",
+            "def softmax(scores):\n"
+            "    m = scores.max(axis=1)[:, None]\n"
+            "    return np.exp(scores - m - np.log(np.exp(scores - m).sum(1))[:, None])\n",
+        ),
+        "moving_average": (
+            "def moving_average(x, k):\n"
+            "    if k < 1 or k > x.shape[0]:\n"
+            "        raise ValueError('bad window')\n"
+            "    return np.array([np.mean(x[i:i + k]) for i in range(x.shape[0] - k + 1)])\n",
+            "def moving_average(x, k):\n"
+            "    assert_ok = 0 < k <= len(x)\n"
+            "    if assert_ok:\n"
+            "        sums = np.concatenate([[0.0], np.cumsum(x)])\n"
+            "        return (sums[k:] - sums[:-k]) / k\n"
+            "    else:\n"
+            "        raise ValueError\n",
+            "def moving_average(x, k):\n"
+            "    if not 1 <= k <= len(x):\n"
+            "        raise ValueError(k)\n"
+            "    return np.lib.stride_tricks.sliding_window_view(x, k).mean(axis=-1)\n",
+        ),
+        "best": (
+            "measured = np.array([2.0, 3.0, 2.5, 4.0])\n"
+            "variances = np.array([0.5, 1.0, 0.25, 2.0])\n"
+            "w = 1 / variances\n"
+            "w /= w.sum()\n"
+            "best = float(w @ measured)\n",
+        ),
+    },
     "mlp": {
         "widest_hidden": (
             "def widest_hidden(d, q, budget):\n"
@@ -194,11 +232,13 @@ NOISY: tuple[Callable[[str, random.Random], str], ...] = (printing, warning, on_
 
 
 def _bodies(text: str, line: str) -> str:
-    """A cell that defines the same names, with one line for every body; values become text."""
+    """A cell that defines the same names, with one line for every body; values become None."""
     parts, functions = [], {one.name: one for one in functions_of(text)}
+    values = {name for name in defined_names(text) if re.search(rf"^{name} *=", text, re.M)}
     for name in defined_names(text):
         signature = ast.unparse(functions[name].args) if name in functions else "*args, **kwargs"
-        parts.append(f"def {name}({signature}):\n    {line}\n")
+        function = f"def {name}({signature}):\n    {line}\n"
+        parts.append(f"{name} = None" if name in values else function)
     return "\n\n".join(parts)
 
 
