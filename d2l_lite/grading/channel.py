@@ -13,6 +13,8 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
+import numpy as np
+
 _HEADER = struct.Struct("<4sHHIIQ")
 _MAGIC = b"d2lg"
 _VERSION = 1
@@ -23,7 +25,8 @@ MAX_MARKS = 1_000_000
 #: Digits of an integer in the JSON, with its sign: long ones take time that grows as the square.
 MAX_DIGITS = 20
 _PIECE = 1 << 20
-_ZEROS = bytes(_PIECE)
+#: A buffer that is full is replaced by one so many times larger.
+_GROWTH = 4
 #: Pieces that are smaller than this go out together.
 _SMALL = 1 << 16
 _NO_SIGNAL = getattr(socket, "MSG_NOSIGNAL", 0)
@@ -117,7 +120,7 @@ class Channel:
             if (magic, version, reserved) != (_MAGIC, _VERSION, 0):
                 raise ProtocolError("what came does not start like a frame of this version")
             self._check_incoming(text_length, count=count, total=total)
-            body = memoryview(self._read(total, deadline)).toreadonly()
+            body = self._read(total, deadline)
             start = 8 * count
             lengths = struct.unpack(f"<{count}Q", body[:start])
             if start + text_length + sum(lengths) != total:
@@ -179,19 +182,20 @@ class Channel:
             raise TimeoutError
         self._sock.settimeout(left)
 
-    def _read(self, size: int, deadline: float | None) -> bytearray:
+    def _read(self, size: int, deadline: float | None) -> memoryview:
         """Return exactly so many bytes; memory grows with what came, not with what was claimed."""
-        buffer, filled = bytearray(min(size, _PIECE)), 0
+        buffer, filled = np.empty(min(size, _PIECE), np.uint8), 0
         while filled < size:
-            if filled == len(buffer):
-                buffer += _ZEROS[: size - filled]
-            with memoryview(buffer) as view:
-                self._wait(deadline)
-                count = self._sock.recv_into(view[filled:])
+            if filled == buffer.size:
+                larger = np.empty(min(size, _GROWTH * filled), np.uint8)
+                larger[:filled] = buffer
+                buffer = larger
+            self._wait(deadline)
+            count = self._sock.recv_into(buffer.data[filled : filled + _PIECE])
             if not count:
                 raise ClosedError("the other side closed the connection")
             filled += count
-        return buffer
+        return buffer.data.toreadonly()
 
 
 def _joined(pieces: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:

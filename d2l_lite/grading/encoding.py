@@ -154,8 +154,8 @@ class Encoder:
                 return ["tensor", name, list(plain.shape), part, needs_grad]
         return self._reference(value)
 
-    def _reference(self, value: Any) -> Any:
-        found = self.refer(value)
+    def _reference(self, value: Any, _: int = 0) -> Any:
+        found = value if type(value) is Reference else self.refer(value)
         if type(found) is not Reference:
             raise TypeError(f"refer must return a Reference, got {type(found).__name__}")
         return ["reference", found.id, _one_line(found.type_name)]
@@ -174,6 +174,7 @@ _ENCODERS: dict[int, Callable[[Encoder, Any, int], Any]] = {
     id(dict): Encoder._dict,
     id(slice): Encoder._slice,
     id(np.ndarray): Encoder._array,
+    id(Reference): Encoder._reference,
 }
 _ENCODERS |= dict.fromkeys(nodes.SCALARS, Encoder._scalar)
 
