@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from d2l_lite.grading.comparing import Rule, difference
+from d2l_lite.grading.performing import LearnerError
 from d2l_lite.grading.reprs import short
-from d2l_lite.grading.submission import LearnerError
 
 
 @dataclass(frozen=True)

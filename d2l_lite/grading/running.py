@@ -1,24 +1,25 @@
 """Run cases against a submission; printing, warnings and random state are caught."""
 
-import contextlib
 import inspect
-import io
-import random
-import sys
-import warnings
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from d2l_lite.grading.cases import Case, ExerciseSet, MismatchError, Question
+from d2l_lite.grading.catching import quiet, seeded
+from d2l_lite.grading.deadlines import TimeUpError, time_limit
+from d2l_lite.grading.performing import LearnerError
 from d2l_lite.grading.reprs import clean, short
-from d2l_lite.grading.submission import Handle, LearnerError, Recorder, Submission
+from d2l_lite.grading.submission import Handle, LocalSide, Recorder, Side, Submission
 
 SEED = 0
-MAX_PRINTED = 600
-MAX_WARNINGS = 3
+#: Seconds that one call of the learner's code may take, where its case says nothing else.
+CALL_SECONDS = 10.0
+#: A whole case may take so many times as long as one of its calls.
+CALLS_A_CASE = 4
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class CaseResult:
     recognized: bool = False
     printed: str = ""
     hidden: bool = False
+    stopped: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,38 +85,58 @@ def run_question(
     exercises: ExerciseSet,
     name: str,
     *,
-    namespace: Mapping[str, object],
+    namespace: Mapping[str, object] | None = None,
     seed: int = SEED,
-    make_submission: Callable[..., Any] = Submission,
+    make_side: Callable[[Case], Side] | None = None,
+    call_seconds: float = CALL_SECONDS,
 ) -> QuestionResult:
-    """Return what the cases of one question find in a namespace.
+    """Return what the cases of one question find.
 
     Args:
         exercises: The set.
         name: Name of the question.
-        namespace: The learner's names.
+        namespace: The learner's names, where their code runs in this process.
         seed: Seed of the random state and of the generators that cases ask for.
-        make_submission: Called with namespace and recorder, returns what the cases see as `s`.
+        make_side: Called with each case, returns the side on which the learner's code runs.
+        call_seconds: How long one call may take, where its case says nothing else.
 
     Returns:
-        The result, one entry a case.
+        The result, one entry a case; where the learner's code had to be stopped, cases that would
+        have come after it are left out.
     """
     question = exercises.questions[name]
-    results = []
+    make_side = make_side or (
+        lambda case: LocalSide(namespace or {}, seconds=case.seconds or call_seconds, cpu=case.cpu)
+    )
+    results: list[CaseResult] = []
     for case in exercises.of(name):
         recorder = Recorder()
-        submission = make_submission(namespace, recorder)
-        results.append(run_case(case, submission, recorder=recorder, seed=seed))
-    for one in results:
-        if one.hint is not None and one.hint not in question.hints:
-            raise ValueError(
-                f"hint of question {name!r} must be one of {sorted(question.hints)}, "
-                f"got {one.hint!r} in the case {one.title!r}; correct its name there"
-            )
+        submission = Submission(make_side(case), recorder)
+        limit = CALLS_A_CASE * (case.seconds or call_seconds)
+        results.append(run_case(case, submission, recorder=recorder, seed=seed, seconds=limit))
+        _require_known_hint(results[-1], question)
+        if results[-1].stopped:
+            break
     return QuestionResult(question, tuple(results))
 
 
-def run_case(case: Case, submission: Any, *, recorder: Recorder, seed: int = SEED) -> CaseResult:
+def _require_known_hint(found: CaseResult, question: Question) -> None:
+    """Raise where a case names a hint that its question does not have."""
+    if found.hint is not None and found.hint not in question.hints:
+        raise ValueError(
+            f"hint of question {question.name!r} must be one of {sorted(question.hints)}, "
+            f"got {found.hint!r} in the case {found.title!r}; correct its name there"
+        )
+
+
+def run_case(
+    case: Case,
+    submission: Any,
+    *,
+    recorder: Recorder,
+    seed: int = SEED,
+    seconds: float = math.inf,
+) -> CaseResult:
     """Return what one case finds.
 
     Args:
@@ -122,12 +144,19 @@ def run_case(case: Case, submission: Any, *, recorder: Recorder, seed: int = SEE
         submission: What it sees as `s`.
         recorder: Where `submission` notes its calls.
         seed: Seed of the random state and of the generators that the case asks for.
+        seconds: How long it may take, in case a result of the learner's keeps it busy.
 
     Returns:
         The result.
     """
-    with _quiet() as output, _seeded(seed):
-        found = _outcome(case, submission, recorder=recorder, seed=seed)
+    with quiet() as output, seeded(seed):
+        try:
+            with time_limit(seconds, case.title):
+                found = _outcome(case, submission, recorder=recorder, seed=seed)
+        except TimeUpError:
+            message = f"Checking took more than {seconds:g} s. Is a result much too large?"
+            called = recorder.story(len(recorder.calls) - 1)
+            found = {"status": "error", "message": message, "called": called, "stopped": True}
     return CaseResult(case.title, printed=output(), hidden=case.hidden, **found)
 
 
@@ -145,7 +174,10 @@ def _outcome(case: Case, submission: Any, *, recorder: Recorder, seed: int) -> d
         hint = None if error.unfinished else case.hint
         called = recorder.story(len(recorder.calls) - 1)
         texts = {"message": error.message, "place": error.place, "called": called}
-        return {"status": error.kind, "hint": hint, **texts}
+        stopped = error.kind == "stopped"
+        return {"status": "error" if stopped else error.kind, "hint": hint, **texts} | {
+            "stopped": stopped
+        }
     except Exception as error:
         called = recorder.story(len(recorder.calls) - 1)
         value = recorder.calls[-1][1] if recorder.calls else ...
@@ -180,41 +212,3 @@ def _generators(function: Callable[..., None], seed: int) -> dict[str, Any]:
     if "rng" in wanted:
         found["rng"] = np.random.default_rng(seed)
     return found
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[Callable[[], str]]:
-    """Return a context that catches printing and warnings, and a function that gives them back."""
-    printed = io.StringIO()
-    with (
-        warnings.catch_warnings(record=True) as caught,
-        contextlib.redirect_stdout(printed),
-        contextlib.redirect_stderr(printed),
-    ):
-        warnings.simplefilter("always")
-
-        def output() -> str:
-            words = [f"{one.category.__name__}: {one.message}" for one in caught]
-            text = printed.getvalue() + "\n".join(list(dict.fromkeys(words))[:MAX_WARNINGS])
-            return clean(text.strip("\n"), MAX_PRINTED)
-
-        yield output
-
-
-@contextlib.contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Return a context with seeded random state, which is put back afterwards."""
-    torch = sys.modules.get("torch")
-    python, legacy = random.getstate(), np.random.get_state()
-    random.seed(seed)
-    np.random.seed(seed)
-    with contextlib.ExitStack() as stack:
-        if torch is not None:
-            devices = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
-            stack.enter_context(torch.random.fork_rng(devices))
-            torch.manual_seed(seed)
-        try:
-            yield
-        finally:
-            random.setstate(python)
-            np.random.set_state(legacy)

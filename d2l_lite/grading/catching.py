@@ -1,0 +1,73 @@
+"""What a piece of learner code prints, warns and draws at random is caught, capped and put back."""
+
+import contextlib
+import io
+import random
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from d2l_lite.grading.reprs import clean
+
+MAX_PRINTED = 600
+MAX_WARNINGS = 3
+#: What is kept of a flood, before control characters are taken out of it.
+_MAX_KEPT = 20_000
+
+
+class _Capped(io.StringIO):
+    """A text stream that keeps its beginning and forgets the rest."""
+
+    def write(self, text: str) -> int:
+        """Keep what still fits, and return the length of all of it."""
+        room = _MAX_KEPT - self.tell()
+        if room > 0:
+            super().write(text[:room])
+        return len(text)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[Callable[[], str]]:
+    """Return a context that catches printing and warnings, and a function that gives them back."""
+    printed = _Capped()
+    with (
+        warnings.catch_warnings(record=True) as caught,
+        contextlib.redirect_stdout(printed),
+        contextlib.redirect_stderr(printed),
+    ):
+        warnings.simplefilter("always")
+
+        def output() -> str:
+            words = [f"{one.category.__name__}: {one.message}" for one in caught]
+            text = printed.getvalue() + "\n".join(list(dict.fromkeys(words))[:MAX_WARNINGS])
+            return clean(text.strip("\n"), MAX_PRINTED)
+
+        yield output
+
+
+def seed_everything(seed: int) -> None:
+    """Seed the random state of Python, NumPy and, where it is loaded, PyTorch."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.manual_seed(seed)
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Return a context with seeded random state, which is put back afterwards."""
+    torch = sys.modules.get("torch")
+    python, legacy = random.getstate(), np.random.get_state()
+    with contextlib.ExitStack() as stack:
+        if torch is not None:
+            devices = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
+            stack.enter_context(torch.random.fork_rng(devices))
+        seed_everything(seed)
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(legacy)

@@ -1,0 +1,136 @@
+"""The judge: grades a notebook against an assignment, by values that come out of a confined worker.
+
+Expected values, hidden cases and points stay in this process. What a learner's notebook does can
+cost its own points and nobody else's; where the confinement itself fails, the result says
+`infrastructure`, and never zero points.
+"""
+
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from d2l_lite.grading.assignment import Assignment
+from d2l_lite.grading.cases import Case
+from d2l_lite.grading.notebooks import NotebookError, read_notebook
+from d2l_lite.grading.remote import RemoteSide, Session
+from d2l_lite.grading.running import QuestionResult, run_question
+from d2l_lite.grading.sandbox import Limits, Sandbox, SandboxError, Tier, choose
+
+
+@dataclass(frozen=True)
+class SubmissionResult:
+    """What the judge found in one notebook.
+
+    `status` is `graded`; `unreadable`, where there is no notebook to grade; or `infrastructure`,
+    where grading failed for a reason that is not the learner's. `message` says why. `notes` tell
+    the learner what happened to cells. Memory is in bytes, of the worker with all its processes.
+    """
+
+    status: str
+    message: str
+    questions: tuple[QuestionResult, ...]
+    notes: tuple[str, ...]
+    tier: str
+    seconds: float
+    cpu_seconds: float = 0.0
+    peak_memory: int = 0
+
+    @property
+    def points(self) -> int:
+        """Points of all questions together."""
+        return sum(one.points for one in self.questions)
+
+
+class Judge:
+    """Grades notebooks one after another; its sandbox stays warm between them.
+
+    Args:
+        assignment: Questions and cases.
+        tier: How learner code is confined; the best that works here where it is None.
+        limits: What one submission may use.
+        seed: Seed of hidden inputs. The same for all of a class is fair; a new one for each batch
+            means that nobody can know them.
+
+    Raises:
+        SandboxError: The tier does not work on this machine.
+    """
+
+    def __init__(
+        self,
+        assignment: Assignment,
+        *,
+        tier: Tier | None = None,
+        limits: Limits | None = None,
+        seed: int = 0,
+    ) -> None:
+        self._assignment, self._seed = assignment, seed
+        self._limits = limits or Limits()
+        self.tier = choose(tier)
+        self._sandbox = Sandbox(self.tier, preload=assignment.preload, limits=self._limits)
+
+    def __enter__(self) -> "Judge":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the sandbox."""
+        self._sandbox.close()
+
+    def grade(
+        self, notebook: bytes | Path, *, questions: Collection[str] | None = None
+    ) -> SubmissionResult:
+        """Return what the judge finds; nothing that a submission does raises here.
+
+        Args:
+            notebook: The learner's notebook, as bytes or as a path.
+            questions: Names of the questions to grade; all where it is None.
+
+        Returns:
+            The result.
+        """
+        start = time.monotonic()
+        try:
+            found = read_notebook(notebook)
+        except NotebookError as error:
+            return self._failed("unreadable", str(error), start)
+        try:
+            with Session(self._sandbox, found.cells, self._limits) as session:
+                results = self._run(session, questions)
+        except SandboxError as error:
+            return self._failed("infrastructure", str(error), start)
+        except Exception as error:  # a fault of ours must never be a learner's zero
+            return self._failed("infrastructure", f"{type(error).__name__}: {error}", start)
+        return SubmissionResult(
+            "graded",
+            "",
+            results,
+            (*found.notes, *session.notes),
+            self.tier.value,
+            time.monotonic() - start,
+            session.cpu_seconds,
+            session.peak_memory,
+        )
+
+    def _failed(self, status: str, message: str, start: float) -> SubmissionResult:
+        return SubmissionResult(status, message, (), (), self.tier.value, time.monotonic() - start)
+
+    def _run(
+        self, session: Session, questions: Collection[str] | None
+    ) -> tuple[QuestionResult, ...]:
+        """Return the results of the questions."""
+        exercises = self._assignment.exercises
+
+        def make_side(case: Case) -> RemoteSide:
+            return RemoteSide(session, case, seed=self._seed, limits=self._limits)
+
+        seconds = self._limits.call
+        return tuple(
+            run_question(
+                exercises, name, seed=self._seed, make_side=make_side, call_seconds=seconds
+            )
+            for name in exercises.questions
+            if questions is None or name in questions
+        )

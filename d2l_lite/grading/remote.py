@@ -1,0 +1,216 @@
+"""The judge's end of a confined worker: sends cells and operations, takes values and nothing else.
+
+Whatever the learner's code does to its process costs that code its own points: a cell or a call
+that hangs or crashes is left out, a fresh worker runs the other cells, and grading goes on.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from d2l_lite.grading.cases import Case
+from d2l_lite.grading.catching import MAX_PRINTED
+from d2l_lite.grading.channel import Channel, LateError, ProtocolError
+from d2l_lite.grading.codec import CodecError, Reference, decode, encode
+from d2l_lite.grading.performing import LearnerError, require_cpu, stopped
+from d2l_lite.grading.reprs import clean
+from d2l_lite.grading.sandbox import Ending, Limits, Sandbox, SandboxError, Worker
+
+#: A submission that ends its process more often than this is not started again.
+MAX_WORKERS = 10
+#: Seconds within which a fresh worker must say that it is there.
+START_SECONDS = 30.0
+_KINDS = ("error", "missing", "unfinished")
+_REASONS = {
+    "memory": "Your code needed more memory than the {memory:.0f} MiB it may use",
+    "processes": "Your code started more than {processes} processes or threads",
+}
+
+
+class Session:
+    """One submission while it is graded: its worker, and a new one where the code ends that.
+
+    Args:
+        sandbox: Where workers come from.
+        cells: Code cells of the notebook, in order.
+        limits: What the submission may use.
+    """
+
+    def __init__(self, sandbox: Sandbox, cells: Sequence[str], limits: Limits) -> None:
+        self._sandbox, self._cells, self._limits = sandbox, cells, limits
+        self._left_out: set[int] = set()
+        self._end = time.monotonic() + limits.submission
+        self._worker: Worker | None = None
+        self._channel: Channel | None = None
+        self._workers = 0
+        self.notes: dict[str, None] = {}
+        self.cpu_seconds, self.peak_memory = 0.0, 0
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+
+    def run_cells(self) -> None:
+        """Bring up a worker that has run every cell that can be run."""
+        while self._channel is None:
+            self._start()
+            for number, source in enumerate(self._cells, 1):
+                if number not in self._left_out and not self._run_cell(number, source):
+                    self._left_out.add(number)
+                    break
+
+    def _run_cell(self, number: int, source: str) -> bool:
+        """Return whether the worker lives on after a cell; an exception is noted."""
+        seconds = self._limits.cell
+        try:
+            self._exchange({"do": "cell", "number": number, "source": source}, [], seconds=seconds)
+        except LearnerError as error:
+            if error.kind == "stopped":
+                self.notes[f"Cell {number} was left out. {error.message}"] = None
+                return False
+            words = f"Cell {number} did not run to its end. {error.message}"
+            self.notes[words + (f" ({error.place})" if error.place else "")] = None
+        return True
+
+    def ask(
+        self, message: dict[str, Any], parts: Sequence[bytes], *, seconds: float
+    ) -> tuple[dict[str, Any], Sequence[memoryview]]:
+        """Return the worker's reply, from a fresh worker where the last one was stopped.
+
+        Args:
+            message: What to do.
+            parts: Its binary parts.
+            seconds: How long it may take.
+
+        Returns:
+            The reply and its binary parts, unchecked but for their frame.
+
+        Raises:
+            LearnerError: The learner's code raised, or had to be stopped.
+            SandboxError: No worker could be started.
+        """
+        self.run_cells()
+        return self._exchange(message, parts, seconds=seconds)
+
+    def used_cpu(self) -> float:
+        """Return the seconds of processor time that the present worker has used."""
+        return 0.0 if self._worker is None else self._worker.cpu_seconds()
+
+    def _exchange(
+        self, message: dict[str, Any], parts: Sequence[bytes], *, seconds: float
+    ) -> tuple[dict[str, Any], Sequence[memoryview]]:
+        """Send a message and return the reply; a worker that gives none is stopped."""
+        assert self._channel is not None
+        now = time.monotonic()
+        try:
+            deadline = min(now + seconds, self._end)
+            self._channel.send(message, parts, deadline=deadline)
+            reply, sent = self._channel.receive(deadline=deadline)
+        except LateError:
+            self._stop()
+            raise self._late(seconds) from None
+        except ProtocolError as error:
+            raise LearnerError(self._words(self._stop(), error), kind="stopped") from None
+        except BaseException:  # half a message may be on its way
+            self._stop()
+            raise
+        if "error" in reply:
+            raise _learner_error(reply["error"])
+        return reply, sent
+
+    def _late(self, seconds: float) -> LearnerError:
+        """Return the error of code that took too long, by itself or with all that came before."""
+        if time.monotonic() < self._end:
+            return stopped(seconds)
+        whole = self._limits.submission
+        return LearnerError(f"The {whole:g} s for this notebook are used up.", kind="stopped")
+
+    def _words(self, ending: Ending, error: ProtocolError) -> str:
+        """Return how a worker ended that did not answer."""
+        reason = ending.reason
+        if reason in _REASONS:
+            memory, processes = self._limits.memory / 2**20, self._limits.processes
+            return _REASONS[reason].format(memory=memory, processes=processes) + "."
+        if reason.startswith(("exit", "signal")):
+            return f"Your code ended its own process ({reason})."
+        return f"Your code broke the connection to the grader ({error})."
+
+    def _start(self) -> None:
+        """Start a worker and wait until it is there."""
+        if self._workers >= MAX_WORKERS or time.monotonic() >= self._end:
+            message = "Your code was stopped too often, or for too long, to go on."
+            raise LearnerError(message, kind="stopped")
+        self._workers += 1
+        self._worker = self._sandbox.start()
+        channel = Channel(self._worker.socket, max_bytes=self._limits.reply)
+        try:
+            channel.receive(deadline=time.monotonic() + START_SECONDS)
+        except ProtocolError as error:
+            ending = self._stop()
+            raise SandboxError(f"a worker did not start: {ending.reason or error}") from None
+        self._channel = channel
+
+    def _stop(self) -> Ending:
+        """Stop the worker, if there is one, and return how it ended."""
+        self._channel = None
+        if self._worker is None:
+            return Ending("", 0.0, 0)
+        ending = self._worker.kill()
+        self._worker = None
+        self.cpu_seconds += ending.cpu_seconds
+        self.peak_memory = max(self.peak_memory, ending.peak_memory)
+        return ending
+
+
+class RemoteSide:
+    """The learner's names in a worker, for one case."""
+
+    def __init__(self, session: Session, case: Case, *, seed: int, limits: Limits) -> None:
+        self._session = session
+        self._seconds = case.seconds or limits.call
+        self._cpu = case.cpu
+        self._begin = {"do": "case", "seed": seed, "max_bytes": limits.reply}
+        self._begun = False
+
+    def ask(self, operation: str, operands: list[Any], named: dict[str, Any]) -> Any:
+        """Return what an operation gives in the worker."""
+        if not self._begun:
+            self._session.ask(self._begin, [], seconds=self._seconds)
+            self._begun = True
+        node, parts = encode([operands, named], refer=_refuse, arguments=True)
+        message = {"do": "ask", "operation": operation, "node": node}
+        before = self._session.used_cpu() if self._cpu is not None else 0.0
+        reply, sent = self._session.ask(message, parts, seconds=self._seconds)
+        if self._cpu is not None:
+            require_cpu(self._session.used_cpu() - before, self._cpu)
+        _print(reply.get("printed"))
+        try:
+            return decode(reply.get("value"), sent, resolve=lambda reference: reference)
+        except CodecError as error:
+            raise LearnerError(f"What came back could not be read: {clean(str(error))}") from None
+
+
+def _refuse(thing: object) -> Reference:
+    """Return a reference as it is; raise for a value of ours that cannot cross."""
+    if isinstance(thing, Reference):
+        return thing
+    raise TypeError(
+        f"a case can send plain values and handles only, got {thing!r}; use s.build(text)"
+    )
+
+
+def _print(text: object) -> None:
+    """Print what the learner's code printed, so that it is caught as in a notebook."""
+    if isinstance(text, str) and text:
+        print(clean(text, MAX_PRINTED))
+
+
+def _learner_error(fields: object) -> LearnerError:
+    """Return the error that a reply describes, in as far as it is well formed."""
+    found = fields if isinstance(fields, dict) else {}
+    message, place = (clean(str(found.get(key, ""))[:2000]) for key in ("message", "place"))
+    kind, bases = found.get("kind"), found.get("bases")
+    names = [str(base)[:100] for base in bases[:50]] if isinstance(bases, list) else []
+    return LearnerError(message, place=place, kind=kind if kind in _KINDS else "error", bases=names)
