@@ -16,7 +16,7 @@ from d2l_lite.grading.files import FileError, read_regular
 
 MAX_BYTES = 20 << 20
 #: Small containers cost thirty times their text in memory, so their number has a limit, too.
-MAX_BRACKETS = 1_000_000
+MAX_BRACKETS = 500_000
 MAX_CELLS = 10_000
 MAX_NOTES = 20
 AGAIN = "Open it in Jupyter, save it, and hand in the saved .ipynb file."
