@@ -1,0 +1,185 @@
+"""Whether a tier holds on this machine, seen by attempts inside its workers."""
+
+import contextlib
+import functools
+import json
+import os
+import socket
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from d2l_lite.grading.tiers import Limits, SandboxError, Tier
+from d2l_lite.grading.workers import Sandbox, Worker
+
+ENTRY = "d2l_lite.grading.attempts:serve"
+LIMITS = Limits(memory=64 << 20, processes=8, disk=1 << 20, submission=10.0)
+ANSWER_SECONDS = 10.0
+#: What a process without privileges can promise; its probe is right where these hold.
+PLAIN_PROMISES = {"allocate at once", "hoard memory", "load Python's library", "outlive the end"}
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What the attempts found: an empty text for each check that held, else what was seen."""
+
+    tier: Tier
+    ok: bool
+    checks: Mapping[str, str]
+
+    @property
+    def failures(self) -> str:
+        """What was seen where the tier did not hold, in one line."""
+        return "; ".join(f"{name}: {seen}" for name, seen in self.checks.items() if seen)
+
+
+def ask(worker: Worker, source: str) -> Any:
+    """Return the value of `result` after a piece of Python ran in a worker of `attempts`.
+
+    Args:
+        worker: The worker.
+        source: The piece.
+
+    Returns:
+        The value, as JSON carries it.
+
+    Raises:
+        EOFError: The worker ended.
+        RuntimeError: The piece raised.
+        TimeoutError: No answer came in time.
+    """
+    worker.socket.settimeout(ANSWER_SECONDS)
+    try:
+        worker.socket.sendall(json.dumps(source).encode() + b"\n")
+        with worker.socket.makefile("rb") as file:
+            line = file.readline()
+    except ConnectionError:
+        line = b""
+    if not line.endswith(b"\n"):
+        raise EOFError("the worker ended")
+    answer = json.loads(line)
+    if "error" in answer:
+        raise RuntimeError(answer["error"])
+    return answer["result"]
+
+
+def _attempt(worker: Worker, name: str, facts: Mapping[str, Any]) -> str:
+    """Return what an attempt got hold of; one that could not be made has failed."""
+    source = f"from d2l_lite.grading import attempts\nresult = attempts.{name}({dict(facts)!r})"
+    try:
+        return str(ask(worker, source))
+    except (EOFError, OSError, RuntimeError) as error:
+        return f"it could not be tried: {error}"
+
+
+@contextlib.contextmanager
+def _bait() -> Iterator[dict[str, Any]]:
+    """Return what attempts aim at: a private file, a server, this process."""
+    with tempfile.TemporaryDirectory(prefix="d2l-lite-") as folder, socket.socket() as server:
+        secret = Path(folder) / "secret"
+        secret.write_text("secret", encoding="utf-8")
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        yield {
+            "secret": str(secret),
+            "port": server.getsockname()[1],
+            "judge": os.getpid(),
+            "name": Path(folder).name,
+            "memory": LIMITS.memory,
+            "processes": LIMITS.processes,
+            "disk": LIMITS.disk,
+        }
+
+
+def _harmless(worker: Worker, facts: Mapping[str, Any]) -> dict[str, str]:
+    """Return what the attempts found that leave the worker alive."""
+    from d2l_lite.grading import attempts
+
+    return {
+        title: _attempt(worker, function.__name__, facts)
+        for title, function in attempts.HARMLESS.items()
+    }
+
+
+def _outlived(worker: Worker, facts: Mapping[str, Any]) -> str:
+    """Return whether something of a worker is alive after its end: it would hold the socket."""
+    seen = _attempt(worker, "outlive", facts)
+    with worker.socket.dup() as other:
+        worker.kill()
+        other.settimeout(1.0)
+        try:
+            left = other.recv(1)
+        except TimeoutError:
+            return "a process was alive after the end"
+        except OSError:
+            left = b""
+    return seen or ("a process wrote after the end" if left else "")
+
+
+def _too_much(worker: Worker, facts: Mapping[str, Any], *, name: str, reason: str) -> str:
+    """Return whether an attempt to use too much went through; its end may be the worker's."""
+    seen = _attempt(worker, name, facts)
+    ending = worker.kill()
+    return "" if ending.reason == reason else seen
+
+
+def _checks(sandbox: Sandbox, facts: Mapping[str, Any]) -> dict[str, str]:
+    """Return what every attempt found."""
+    first, second, third = sandbox.start(), sandbox.start(), sandbox.start()
+    try:
+        checks = _harmless(first, facts)
+        checks["outlive the end"] = _outlived(first, facts)
+        checks["find another's files"] = _attempt(second, "find_left_behind", facts)
+        checks["fork many"] = _too_much(second, facts, name="fork_many", reason="processes")
+        checks["hoard memory"] = _too_much(third, facts, name="hoard", reason="memory")
+    finally:
+        for worker in (first, second, third):
+            worker.kill()
+    return checks
+
+
+def probe(tier: Tier) -> Probe:
+    """Return whether a tier holds on this machine, found by real attempts.
+
+    Args:
+        tier: The tier.
+
+    Returns:
+        Every check; a tier that cannot be started fails the check `start`.
+    """
+    try:
+        with _bait() as facts, Sandbox(tier, preload=(), limits=LIMITS, entry=ENTRY) as sandbox:
+            checks = {"start": ""} | _checks(sandbox, facts)
+    except (SandboxError, OSError) as error:
+        checks = {"start": str(error) or type(error).__name__}
+    needed = {"start", *PLAIN_PROMISES} if tier is Tier.PLAIN else set(checks)
+    return Probe(tier, not any(seen for name, seen in checks.items() if name in needed), checks)
+
+
+@functools.cache
+def _probed(tier: Tier) -> Probe:
+    """Return the probe of a tier, made once in a process."""
+    return probe(tier)
+
+
+def choose(wanted: Tier | None = None) -> Tier:
+    """Return the strongest tier that holds on this machine.
+
+    Args:
+        wanted: The only tier to try; None tries all, the strongest first.
+
+    Returns:
+        The tier.
+
+    Raises:
+        SandboxError: None holds; the message says what was seen.
+    """
+    tried = []
+    for tier in (Tier(wanted),) if wanted else Tier:
+        tried.append(_probed(tier))
+        if tried[-1].ok:
+            return tier
+    seen = "; ".join(f"{one.tier.value}: {one.failures}" for one in tried)
+    raise SandboxError(f"no sandbox holds on this machine; {seen}")

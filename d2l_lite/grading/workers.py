@@ -1,0 +1,324 @@
+"""Confined workers for the judge: a fork server, fresh workers of it, and what holds them."""
+
+import base64
+import json
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from d2l_lite.grading import filters, launching
+from d2l_lite.grading.tiers import Ending, Limits, SandboxError, Tier
+
+ENTRY = "d2l_lite.grading.worker:serve"
+#: Loading the libraries can take this long on a slow disk; a request is answered far sooner.
+START_SECONDS = 60.0
+ANSWER_SECONDS = 30.0
+CLOSE_SECONDS = 2.0
+MAX_MESSAGE = 1 << 17
+
+
+class _Process:
+    """A running fork server and the socket to it.
+
+    The thread that starts the process stays until its end: the kernel ends a child that was
+    started with `--die-with-parent` together with the thread that started it.
+    """
+
+    def __init__(self, words: Sequence[str], theirs: socket.socket, judge: int) -> None:
+        self._errors = os.memfd_create("errors")
+        self._started = threading.Event()
+        self._popen: subprocess.Popen[bytes] | None = None
+        self._failure: OSError | None = None
+        self._descriptors = (theirs.fileno(), judge)
+        self._thread = threading.Thread(target=self._run, args=(list(words),), daemon=True)
+        self._thread.start()
+        self._started.wait()
+        if self._failure is not None:
+            raise SandboxError(f"the sandbox could not be started: {self._failure}")
+
+    def _run(self, words: list[str]) -> None:
+        """Start the program and wait for its end."""
+        try:
+            self._popen = subprocess.Popen(
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=self._errors,
+                env=launching.ENVIRONMENT,
+                pass_fds=self._descriptors,
+                cwd="/",
+                start_new_session=True,
+            )
+        except OSError as error:
+            self._failure = error
+        self._started.set()
+        if self._popen is not None:
+            self._popen.wait()
+
+    def close(self) -> str:
+        """Return what the program said at its end; its control socket must be closed before."""
+        assert self._popen is not None
+        self._thread.join(CLOSE_SECONDS)
+        if self._thread.is_alive():
+            self._popen.kill()
+            self._thread.join()
+        size = os.fstat(self._errors).st_size
+        said = os.pread(self._errors, 2000, max(0, size - 2000)).decode(errors="replace")
+        os.close(self._errors)
+        return said.strip()
+
+
+class _Server:
+    """The judge's side of a fork server: requests and answers, one after another."""
+
+    def __init__(self, tier: Tier, config: dict[str, Any], readable: Sequence[Path]) -> None:
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._lock = threading.Lock()
+        judge = os.pidfd_open(os.getpid())
+        try:
+            descriptors = (theirs.fileno(), judge)
+            words = launching.command(tier, readable=readable, descriptors=descriptors)
+            self._process = _Process(words, theirs, judge)
+        except BaseException:
+            self._control.close()
+            raise
+        finally:
+            theirs.close()
+            os.close(judge)
+        try:
+            program = filters.build(hold_group=not config["namespaces"])
+            self._control.settimeout(START_SECONDS)
+            config["filter"] = base64.b64encode(program).decode()
+            self._exchange(config)
+        except BaseException as error:
+            said = self.close()
+            if isinstance(error, OSError):
+                raise SandboxError(f"the sandbox {tier.value!r} did not start: {said}") from None
+            raise
+        self._control.settimeout(ANSWER_SECONDS)
+
+    def _exchange(self, request: Mapping[str, Any], *descriptors: int) -> dict[str, Any]:
+        """Return the answer to a request, or raise OSError where the server is gone."""
+        message = json.dumps(request).encode()
+        with self._lock:
+            socket.send_fds(self._control, [message], descriptors)
+            answer = self._control.recv(MAX_MESSAGE)
+        if not answer:
+            raise ConnectionResetError("the sandbox's server ended")
+        decoded: dict[str, Any] = json.loads(answer)
+        return decoded
+
+    def ask(self, request: Mapping[str, Any], *descriptors: int) -> dict[str, Any]:
+        """Return the answer to a request.
+
+        Raises:
+            OSError: The server is gone.
+            SandboxError: The server could not do it.
+        """
+        answer = self._exchange(request, *descriptors)
+        if "error" in answer:
+            raise SandboxError(f"a worker could not be started: {answer['error']}")
+        return answer
+
+    def close(self) -> str:
+        """Return what the server said at its end, after which none of its workers lives."""
+        self._control.close()
+        return self._process.close()
+
+
+class Worker:
+    """A fresh confined process that runs a learner's code; `socket` leads to it."""
+
+    def __init__(self, sandbox: "Sandbox", server: _Server, uid: int) -> None:
+        self._sandbox, self._server, self._uid = sandbox, server, uid
+        self._lock = threading.Lock()
+        self._ending: Ending | None = None
+        self.socket, theirs = socket.socketpair()
+        request = {"do": "start", "uid": uid, "processes": sandbox._process_limit()}
+        try:
+            self._job = server.ask(request, theirs.fileno())["job"]
+        except BaseException:
+            self.socket.close()
+            raise
+        finally:
+            theirs.close()
+
+    def cpu_seconds(self) -> float:
+        """Return the processor time that the worker's whole tree of processes has used."""
+        if self._ending is not None:
+            return self._ending.cpu_seconds
+        try:
+            return float(self._server.ask({"do": "cpu", "job": self._job})["cpu"])
+        except OSError:
+            return 0.0
+
+    def kill(self) -> Ending:
+        """End the worker, where it still lives, and return how it ended.
+
+        Returns:
+            Its ending; the same one for every further call.
+        """
+        with self._lock:
+            if self._ending is None:
+                try:
+                    answer = self._server.ask({"do": "kill", "job": self._job})
+                    self._ending = Ending(**answer)
+                except OSError:
+                    self._ending = Ending("killed", 0.0, 0)
+                self.socket.close()
+                self._sandbox._forget(self, self._uid)
+            return self._ending
+
+
+class Sandbox:
+    """A running fork server of one tier; a context manager.
+
+    Args:
+        tier: How workers are confined.
+        preload: Modules to load before workers are forked.
+        limits: What a submission may use.
+        readable: Further files and folders that workers may read.
+        entry: What a worker runs, `module:function`; the function takes the worker's socket.
+
+    Raises:
+        SandboxError: The tier cannot be had here; the message says what is missing.
+    """
+
+    def __init__(
+        self,
+        tier: Tier,
+        *,
+        preload: Sequence[str] = ("numpy",),
+        limits: Limits = Limits(),  # noqa: B008 - immutable
+        readable: Sequence[Path] = (),
+        entry: str = ENTRY,
+    ) -> None:
+        self.tier, self.limits = Tier(tier), limits
+        self._preload, self._entry = tuple(preload), entry
+        self._readable = tuple(Path(path).resolve() for path in readable)
+        self._own_users = os.geteuid() == 0 and self.tier is not Tier.PLAIN
+        if self.tier is Tier.OTHER_UID and not self._own_users:
+            raise SandboxError(
+                "the tier 'other-uid' needs root, to give workers a user of their own; "
+                f"got user {os.geteuid()}; run as root or install bubblewrap"
+            )
+        self._users = launching.Users()
+        self._folder = "" if self.tier is Tier.BUBBLEWRAP else tempfile.mkdtemp(prefix="d2l-lite-")
+        if self._folder:
+            os.chmod(self._folder, 0o711)
+        self._process_id = os.getpid()
+        self._lock = threading.Lock()
+        self._workers: set[Worker] = set()
+        self._server: _Server | None = None
+        try:
+            self._server = self._launch()
+        except BaseException:
+            self.close()
+            raise
+
+    def _launch(self) -> _Server:
+        """Return a new server."""
+        namespaces = self.tier is Tier.BUBBLEWRAP
+        paths = launching.import_paths(("numpy", *self._preload))
+        config = {
+            "tier": self.tier.value,
+            "namespaces": namespaces,
+            "users": namespaces and not self._own_users,
+            "limits": asdict(self.limits),
+            "cpu": int(2 * self.limits.submission) + 1,
+            "preload": self._preload,
+            "entry": self._entry,
+            "folder": self._folder,
+            "paths": paths,
+        }
+        return _Server(self.tier, config, (*self._readable, *map(Path, paths)))
+
+    def start(self) -> Worker:
+        """Return a fresh worker.
+
+        Raises:
+            SandboxError: It could not be confined, or the server ended and cannot be restarted.
+        """
+        if self._process_id != os.getpid():
+            raise SandboxError(
+                "a sandbox belongs to the process that made it, got one that was forked from it; "
+                "make a sandbox in every process"
+            )
+        with self._lock:
+            if self._server is None:
+                raise SandboxError("the sandbox is closed; make a new one")
+            uid = self._users.take() if self._own_users else launching.INNER_UID
+            try:
+                worker = self._begin(uid)
+            except BaseException:
+                self._users.give_back(uid)
+                raise
+            self._workers.add(worker)
+            return worker
+
+    def _begin(self, uid: int) -> Worker:
+        """Return a worker; a server that ended is restarted once."""
+        assert self._server is not None
+        try:
+            return Worker(self, self._server, uid)
+        except OSError:
+            self._server.close()
+            self._purge()
+            self._server = self._launch()
+        try:
+            return Worker(self, self._server, uid)
+        except OSError as error:
+            raise SandboxError(f"the sandbox's server ended twice: {error}") from None
+
+    def _purge(self) -> None:
+        """End what workers of a server that died may have left, where no namespace did."""
+        if self.tier is Tier.OTHER_UID:
+            for worker in self._workers:
+                launching.kill_user(worker._uid)
+        for name in os.listdir(self._folder) if self._folder else ():
+            shutil.rmtree(f"{self._folder}/{name}", ignore_errors=True)
+
+    def _process_limit(self) -> int | None:
+        """Return how many processes the kernel is told to grant to a worker's user."""
+        if self._own_users:
+            return self.limits.processes
+        if self.tier is Tier.BUBBLEWRAP:
+            return self.limits.processes if launching.counts_by_namespace() else None
+        return None
+
+    def _forget(self, worker: Worker, uid: int) -> None:
+        """Take back what an ended worker held."""
+        self._workers.discard(worker)
+        self._users.give_back(uid)
+
+    def close(self) -> None:
+        """End the server and every worker, and remove what they left."""
+        with self._lock:
+            server, self._server = self._server, None
+        if server is not None:
+            server.close()
+        for worker in list(self._workers):
+            worker.kill()
+        self._purge()
+        self._users.close()
+        if self._folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def __enter__(self) -> "Sandbox":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
