@@ -8,7 +8,7 @@ from d2l_lite.grading.running import CaseResult, QuestionResult
 
 PASSED, FAILED, OPEN = "#009E73", "#D55E00", "#808080"
 _COLORS = {"passed": PASSED, "failed": FAILED}
-_WORDS = {"unfinished": "not written yet", "missing": "not defined yet"}
+WORDS = {"unfinished": "not written yet", "missing": "not defined yet"}
 _PRE = "white-space:pre-wrap;overflow-wrap:anywhere;font-family:monospace;font-size:.95em"
 _BLOCK = ";display:block"
 
@@ -21,8 +21,8 @@ def count(number: int, noun: str) -> str:
 def headline(result: QuestionResult) -> str:
     """Return the first line of a result: name, points, cases."""
     points = f"{result.points} of {count(result.question.points, 'point')}"
-    if result.status in _WORDS:
-        return f"{result.question.name}: {_WORDS[result.status]}, {points}"
+    if result.status in WORDS:
+        return f"{result.question.name}: {WORDS[result.status]}, {points}"
     passed = sum(one.status == "passed" for one in result.cases)
     return (
         f"{result.question.name}: {points} ({passed} of {count(len(result.cases), 'case')} passed)"
@@ -43,7 +43,7 @@ def details(case: CaseResult) -> list[tuple[str, str]]:
 
 def blocks(result: QuestionResult) -> list[tuple[str, list[tuple[str, str]]]]:
     """Return marked titles with their labelled lines; without an answer, one line says so."""
-    if result.status in _WORDS:
+    if result.status in WORDS:
         first = result.cases[0]
         lines = [("result", first.message), ("in your code", first.place)]
         return [("", [(label, text) for label, text in lines if text])]
@@ -89,7 +89,7 @@ def _title(title: str) -> str:
     """Return the title of a case; its mark is colored, and readable without color."""
     color = PASSED if title[0] == "✓" else FAILED
     mark = f'<span style="color:{color};font-weight:bold">{title[0]}</span>'
-    return f"<div>{mark}{_prose(title[1:])}</div>"
+    return f"<div>{mark}{prose(title[1:])}</div>"
 
 
 def _box(inside: str, color: str) -> str:
@@ -103,7 +103,7 @@ def _box(inside: str, color: str) -> str:
 def _row(label: str, text: str, *, indent: float = 0) -> str:
     """Return a labelled line; sentences as prose, values in a fixed-width font."""
     body = (
-        f"<span>{_prose(text)}</span>"
+        f"<span>{prose(text)}</span>"
         if label in ("result", "hint")
         else f'<span style="{_PRE + _BLOCK * (chr(10) in text)}">{_escaped(text)}</span>'
     )
@@ -115,7 +115,7 @@ def _escaped(text: str) -> str:
     return html.escape(text).replace("$", "<span>$</span>")
 
 
-def _prose(text: str) -> str:
+def prose(text: str) -> str:
     """Return escaped text with `code` set as code."""
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", _escaped(text))
 
@@ -126,7 +126,7 @@ def summary_rows(results: Sequence[QuestionResult]) -> list[tuple[str, str, str]
         (
             one.question.name,
             f"{one.points} of {one.question.points}",
-            _WORDS.get(one.status, one.status),
+            WORDS.get(one.status, one.status),
         )
         for one in results
     ]

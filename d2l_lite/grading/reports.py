@@ -1,0 +1,162 @@
+"""Everything that is written from the results of a batch: gradebook, pages, exports.
+
+    DIR/index.html                     the class, for its instructor
+    DIR/gradebook.csv                  a row for each learner, a column for each question
+    DIR/summary.json                   statistics, and which page is whose
+    DIR/feedback/<name>.html           one page for each learner
+    DIR/gradescope/<name>/results.json the same for Gradescope
+    DIR/reports.json                   what was written, so that what no longer holds is removed
+
+Where the results are of several sets, each has a folder of its own.
+"""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from itertools import groupby
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from d2l_lite.grading.feedback import feedback_page
+from d2l_lite.grading.gradebook import ClassStatistics, class_statistics, gradebook
+from d2l_lite.grading.gradescope import gradescope
+from d2l_lite.grading.overview import overview_page
+from d2l_lite.grading.pages import checked_book, sets_page
+from d2l_lite.grading.views import View, stem, views
+
+MANIFEST = "reports.json"
+
+
+def write_reports(
+    out: Path, records: Sequence[Mapping[str, Any]], *, book: str = "", title: str = ""
+) -> list[Path]:
+    """Write all reports of a batch; the same bytes for the same results.
+
+    Each file is complete or not there at all, also when writing is interrupted: it is made beside
+    its place and moved there. Reports can be made again at any time, so they are not forced onto
+    the disk one by one. Files of an earlier call that are no longer part of the reports (a learner
+    who was taken out) are removed; files of others are never touched.
+
+    Args:
+        out: The folder; made where it is missing.
+        records: Lines of `results.jsonl`; the last one of each learner and set counts.
+        book: Address of the book, to which pages link; a relative one is relative to `out`. Empty
+            for no links.
+        title: What the work is called; the name of its set where it is empty.
+
+    Returns:
+        The files, in the order in which they were written.
+
+    Raises:
+        ValueError: The address of the book is none.
+        OSError: A file cannot be written.
+    """
+    book = checked_book(book)
+    sets = {slug: list(group) for slug, group in groupby(views(records), lambda v: v.slug)}
+    written: dict[str, None] = {}
+    for slug, group in sets.items() if sets else {"": []}.items():
+        folder = f"{stem(slug)}/" if len(sets) > 1 else ""
+        for name, content in _files(group, _deeper(book, 1 if folder else 0), title):
+            _write(out / folder / name, content)
+            written[folder + name] = None
+    if len(sets) > 1:
+        _write(out / "index.html", sets_page([(slug, stem(slug)) for slug in sets], title).encode())
+        written["index.html"] = None
+    _remove(out, set(_manifest(out)) - written.keys())
+    _write(out / MANIFEST, _json({"files": list(written)}))
+    return [out / name for name in (*written, MANIFEST)]
+
+
+def _files(group: Sequence[View], book: str, title: str) -> Iterator[tuple[str, bytes]]:
+    """Yield path and content of each report of one set."""
+    facts = class_statistics(group)
+    for view in group:
+        page = feedback_page(view, book=_deeper(book, 1), title=title)
+        yield f"feedback/{view.stem}.html", page.encode()
+        made = gradescope(view)
+        if made is not None:
+            yield f"gradescope/{view.stem}/results.json", _json(made)
+    yield "gradebook.csv", gradebook(group)
+    yield "summary.json", _json(_summary(group, facts))
+    yield "index.html", overview_page(group, facts, book=book, title=title).encode()
+
+
+def _deeper(book: str, folders: int) -> str:
+    """Return the address of the book as pages some folders deeper need it."""
+    relative = book and ":" not in book and not book.startswith("/")
+    return "../" * folders + book if relative else book
+
+
+def _summary(group: Sequence[View], facts: ClassStatistics) -> dict[str, Any]:
+    """Return statistics and scores for programs; names stand as they were given."""
+    learners = [
+        {
+            "learner": view.key,
+            "points": view.score,
+            "of": view.of,
+            "status": view.status,
+            "trusted": view.trusted,
+            "feedback": f"feedback/{view.stem}.html",
+        }
+        for view in group
+    ]
+    questions = [{**asdict(one), "share_full": round(one.share, 4)} for one in facts.questions]
+    return asdict(facts) | {"questions": questions, "scores": learners}
+
+
+def _json(content: object) -> bytes:
+    """Return JSON in ASCII, which holds any text, lone surrogates included."""
+    return (json.dumps(content, indent=1) + "\n").encode()
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file, complete or not at all."""
+    made = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        try:
+            made.write_bytes(content)
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            made.write_bytes(content)
+        made.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            made.unlink()
+        raise
+
+
+def _manifest(out: Path) -> list[str]:
+    """Return what an earlier call wrote; nothing where that is not known."""
+    try:
+        names = json.loads((out / MANIFEST).read_bytes())["files"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return [name for name in names if isinstance(name, str) and _inside(name)]
+
+
+def _inside(name: str) -> bool:
+    """Return whether a name of the manifest is that of a report, and not of a file elsewhere."""
+    parts = PurePosixPath(name).parts
+    return (
+        bool(parts)
+        and ".." not in parts
+        and not name.startswith("/")
+        and (parts[-1] in _FIXED or "feedback" in parts[:-1])
+    )
+
+
+_FIXED = ("index.html", "gradebook.csv", "summary.json", "results.json")
+
+
+def _remove(out: Path, names: set[str]) -> None:
+    """Remove files that are no longer part of the reports, and folders that this empties."""
+    for name in sorted(names):
+        path = out / name
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            path.unlink()
+        for folder in path.relative_to(out).parents:
+            with contextlib.suppress(OSError):
+                if folder.parts:
+                    (out / folder).rmdir()
