@@ -30,10 +30,11 @@ from tools.repository import ROOT
 
 RESULT = Path(__file__).parent / "results" / "gan_seeds.json"
 NUM_EPOCHS = 3  # of the judge
+ACCURACY, FRECHET, DIVERSITY = 0.97, 10, 0.8
 CRITERIA = {
     "ring": "all eight modes get 2% of the points within 3 deviations, and half of all points are",
-    "images": "the judge agrees with at least 97% of the labels, Fréchet distance at most 10, "
-    "diversity at least 0.8 of that of real images",
+    "images": f"the judge agrees with at least {ACCURACY:.0%} of the labels, Fréchet distance at "
+    f"most {FRECHET}, diversity at least {DIVERSITY} of that of real images",
 }
 
 
@@ -85,12 +86,10 @@ class Judge:
             **how,
         )
         self.net.eval()
-        X, half = (
-            ch["shrink"](test.X),
-            torch.randperm(10_000, generator=torch.Generator().manual_seed(0)),
-        )
-        self.features, _ = ch["assess"](self.net, X[half[:5_000]], test.y[half[:5_000]])
-        self.X_real, self.labels = X[half[5_000:]], test.y[half[5_000:]]
+        order = torch.randperm(10_000, generator=torch.Generator().manual_seed(0))
+        X, y = ch["shrink"](test.X)[order], test.y[order]
+        self.features, _ = ch["assess"](self.net, X[:5_000], y[:5_000])
+        self.X_real, self.labels = X[5_000:], y[5_000:]
         self.usual = ch["diversity"](self.X_real, self.labels).item()
 
     def scores(self, X: torch.Tensor) -> dict[str, float]:
@@ -113,7 +112,7 @@ def images(judge: Judge, num_steps: int, num_seeds: int) -> dict[str, Any]:
         unlabeled.append({"frechet": judge.scores(ch["draw_digits"](G, none))["frechet"]})
         print(f"images, seed {seed}: {labeled[-1]}, {unlabeled[-1]}", file=sys.stderr)
     works = sum(
-        row["accuracy"] >= 0.97 and row["frechet"] <= 10 and row["diversity"] >= 0.8
+        row["accuracy"] >= ACCURACY and row["frechet"] <= FRECHET and row["diversity"] >= DIVERSITY
         for row in labeled
     )
     means = {name: np.mean([row[name] for row in labeled]).round(4) for name in labeled[0]}
