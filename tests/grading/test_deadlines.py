@@ -210,6 +210,15 @@ def test_threads_have_limits_of_their_own():
 # The race at the end of a block
 
 
+@pytest.fixture
+def quick_switches():
+    """Threads take turns after microseconds, so that the watch often strikes near the end."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
 def raced(rounds, *, nested, seed):
     """Return how often blocks of about their limit's length were stopped, ended, and disturbed."""
     rng = random.Random(seed)
@@ -234,14 +243,16 @@ def raced(rounds, *, nested, seed):
     return counts
 
 
+@pytest.mark.usefixtures("quick_switches")
 @pytest.mark.parametrize("nested", [False, True])
 @pytest.mark.parametrize("where", [lambda f: f(), in_thread], ids=["main thread", "other thread"])
 def test_nothing_is_raised_after_the_end_of_thousands_of_short_blocks(where, nested):
     counts = where(lambda: raced(2000, nested=nested, seed=nested))
     assert counts["after"] == 0
-    assert min(counts["stopped"], counts["ended"]) > 100
+    assert min(counts["stopped"], counts["ended"]) > 20
 
 
+@pytest.mark.usefixtures("quick_switches")
 def test_nothing_is_raised_after_blocks_in_threads_that_fight():
     results = []
     threads = [
