@@ -199,8 +199,8 @@ _HEADINGS = """(all) => all.map((one) => {
 })"""
 
 
-def print_sheets(html: Path) -> bytes:
-    """Return a page printed on sheets of A4, with the numbers of pages in its contents.
+def print_sheets(html: Path) -> tuple[bytes, list[str]]:
+    """Return a page on sheets of A4, with numbers of pages in its contents, and its headings.
 
     Raises:
         PrintingError: the page asks for something that is not there, or for the network.
@@ -222,25 +222,16 @@ def print_sheets(html: Path) -> bytes:
         raise PrintingError(
             f"the page asks for what is not there: {', '.join(sorted(set(faults)))}"
         )
-    return respaced(data, headings)
+    return data, headings
 
 
-def respaced(data: bytes, headings: Iterable[str]) -> bytes:
-    """Return a PDF whose outline has the spaces that Chromium drops where a heading breaks.
-
-    Args:
-        data: the PDF.
-        headings: the headings as they are in the page.
-    """
+def _respace(writer: PdfWriter, headings: Iterable[str]) -> None:
+    """Give the outline the spaces that Chromium drops where a heading breaks."""
     known = {re.sub(r"\s", "", text): " ".join(text.split()) for text in headings}
-    writer = PdfWriter(clone_from=io.BytesIO(data))
     for entry in _entries(writer.root_object.get("/Outlines")):
         title = str(entry["/Title"])
         spaced = known.get(re.sub(r"\s", "", title), title)
         entry[NameObject("/Title")] = TextStringObject(spaced)
-    stream = io.BytesIO()
-    writer.write(stream)
-    return stream.getvalue()
 
 
 def _entries(parent: Any) -> Iterator[Any]:
@@ -252,14 +243,20 @@ def _entries(parent: Any) -> Iterator[Any]:
         entry = entry.get_object().get("/Next")
 
 
-def with_metadata(data: bytes) -> bytes:
-    """Return a PDF that says what it is, and opens with its outline."""
+def finished(data: bytes, headings: Iterable[str]) -> bytes:
+    """Return a PDF that says what it is, and opens with its outline.
+
+    Args:
+        data: the PDF as Chromium printed it.
+        headings: the headings of the page that was printed.
+    """
     cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     writer = PdfWriter(clone_from=io.BytesIO(data))
     authors = ", ".join(author["name"] for author in cited["authors"])
     rights = f"Version {cited['version']}; {' and '.join(cited['license'])}"
     writer.add_metadata({"/Title": cited["title"], "/Author": authors, "/Subject": rights})
     writer.page_mode = "/UseOutlines"
+    _respace(writer, headings)
     writer.pdf_header = "%PDF-1.7"
     stream = io.BytesIO()
     writer.write(stream)
@@ -283,7 +280,7 @@ def make(kind: str, output: Path) -> Path:
         pages = run_sphinx(kind, folder)
         made = folder / f"book.{kind}"
         if kind == "pdf":
-            made.write_bytes(with_metadata(print_sheets(pages / "index.html")))
+            made.write_bytes(finished(*print_sheets(pages / "index.html")))
         else:
             shutil.copyfile(pages / "book.epub", made)
         partial = output / f".d2l-lite.{kind}.part"

@@ -352,9 +352,21 @@ def test_page_numbers_are_where_things_are(tmp_path):
         '<style>.contents a::after { content: " " attr(data-page) }</style>'
         '<h1 id="two" style="break-before: page">Here</h1>'
     )
-    data = printing.print_sheets(page)
+    data, _ = printing.print_sheets(page)
     assert printing.page_numbers(data) == {"two": 2}
     assert "two 2" in PdfReader(io.BytesIO(data)).pages[0].extract_text()
+
+
+@needs_chromium
+def test_a_heading_that_breaks_keeps_its_spaces_in_the_outline(tmp_path):
+    page = tmp_path / "index.html"
+    page.write_text(
+        "<style>.headerlink { display: none }</style>"
+        "<h1 style='width: 6em'>Efficient and residual networks"
+        "<a class='headerlink' href='#x'>#</a></h1>"
+    )
+    outline = PdfReader(io.BytesIO(printing.finished(*printing.print_sheets(page)))).outline
+    assert [item.title for item in outline] == ["Efficient and residual networks"]
 
 
 # What is missing, and what is wrong ------------------------------------------------------------
