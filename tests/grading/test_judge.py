@@ -1,0 +1,191 @@
+"""The judge: the same verdicts as in the notebook, and points only for values that are right."""
+
+import json
+import os
+
+import pytest
+
+from d2l_lite.grading.assignment import load_assignment
+from d2l_lite.grading.judge import Judge
+from d2l_lite.grading.probes import probe
+from d2l_lite.grading.proving import exercise_set, names_after
+from d2l_lite.grading.running import run_question
+from d2l_lite.grading.sandbox import Limits, Tier
+from d2l_lite.grading.source import read_source, stub_text
+from tools.exercises import slugs as all_slugs
+from tools.exercises import source_path
+from tools.repository import ROOT
+
+SAMPLE = ROOT / "tests" / "grading" / "sample" / "averages.md"
+QUICK = Limits(cell=3.0, call=2.0, submission=20.0, memory=256 << 20)
+TIERS = [tier for tier in Tier if os.environ.get("CI") or probe(tier).ok]
+
+
+def notebook(*cells):
+    """A learner's notebook, as bytes."""
+    code = [{"cell_type": "code", "source": text, "metadata": {}, "outputs": []} for text in cells]
+    return json.dumps({"cells": code, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}).encode()
+
+
+HONEST = {
+    "softmax": "import numpy as np\ndef softmax(scores):\n"
+    "    powers = np.exp(scores - scores.max(axis=1, keepdims=True))\n"
+    "    return powers / powers.sum(axis=1, keepdims=True)",
+    "moving_average": "def moving_average(x, k):\n    if not 1 <= k <= len(x):\n"
+    "        raise ValueError(k)\n    return np.convolve(x, np.full(k, 1 / k), mode='valid')",
+    "best": "measured = np.array([2.0, 3.0, 2.5, 4.0])\n"
+    "variances = np.array([0.5, 1.0, 0.25, 2.0])\n"
+    "best = np.average(measured, weights=1 / variances)",
+}
+FULL = {"softmax": 2, "moving_average": 3, "best": 1}
+
+
+@pytest.fixture(scope="module", params=TIERS, ids=lambda tier: tier.value)
+def judge(request):
+    if not probe(request.param).ok:
+        pytest.skip(str(probe(request.param).checks))
+    with Judge(load_assignment(SAMPLE), tier=request.param, limits=QUICK, seed=5) as made:
+        yield made
+
+
+def points(result):
+    assert result.status == "graded", result.message
+    return {one.question.name: one.points for one in result.questions}
+
+
+def graded(judge, *cells, **answers):
+    return judge.grade(notebook(*(HONEST | answers).values(), *cells))
+
+
+def test_honest_answers_get_all_points(judge):
+    result = graded(judge)
+    assert points(result) == FULL
+    assert result.notes == ()
+    assert result.tier == judge.tier.value
+    assert result.cpu_seconds > 0
+
+
+def test_an_empty_notebook_gets_none(judge):
+    result = judge.grade(notebook("1 + 1"))
+    assert points(result) == dict.fromkeys(FULL, 0)
+    assert {one.status for one in result.questions} == {"missing"}
+
+
+ENDINGS = {
+    "loop": ("while True: pass", "Stopped after 3 s"),
+    "exit": ("import os; os._exit(3)", "ended its own process (exit 3)"),
+    "crash": ("import ctypes; ctypes.string_at(0)", "signal 11"),
+    "kill": ("import os; os.kill(os.getpid(), 9)", "ended its own process"),
+    "error": ("1 / 0", "ZeroDivisionError"),
+    "leave": ("import sys; sys.exit()", "SystemExit"),
+    "syntax": ("def broken(:", "SyntaxError"),
+}
+
+
+@pytest.mark.parametrize("way", ENDINGS)
+def test_a_cell_that_ends_badly_costs_itself_alone(judge, way):
+    cell, words = ENDINGS[way]
+    result = judge.grade(notebook(HONEST["softmax"], cell, *HONEST.values()))
+    assert points(result) == FULL
+    assert len(result.notes) == 1
+    assert result.notes[0].startswith("Cell 2 ")
+    assert words in result.notes[0]
+
+
+@pytest.mark.parametrize("body", ["while True: pass", "import os; os._exit(0)", "f = f(x, k)"])
+def test_a_call_that_ends_badly_costs_its_question_alone(judge, body):
+    answer = f"def moving_average(x, k):\n    {body}\nf = moving_average"
+    result = graded(judge, moving_average=answer)
+    assert points(result) == FULL | {"moving_average": 0}
+    assert len(result.questions[1].cases) < 5 or "f(" in body
+
+
+def test_memory_costs_the_call_that_took_it(judge):
+    answer = "def softmax(scores):\n    kept = []\n    while True: kept.append(bytearray(10**7))"
+    result = graded(judge, softmax=HONEST["softmax"] + "\n" + answer)
+    assert points(result) == FULL | {"softmax": 0}
+    assert "emory" in result.questions[0].cases[0].message
+
+
+def test_a_warning_and_prints_cost_nothing(judge):
+    noisy = HONEST["softmax"] + "\nold = softmax\ndef softmax(scores):\n    import warnings, sys\n"
+    noisy += "    warnings.warn('hm'); print('x' * 10**6, file=sys.stderr); return old(scores)"
+    assert points(graded(judge, softmax=noisy)) == FULL
+
+
+def test_magics_are_read(judge):
+    cells = [
+        "%matplotlib inline",
+        "!ls /",
+        "%%time\nlater = 3",
+        "await __import__('asyncio').sleep(0)",
+    ]
+    result = graded(judge, *cells, "best = best if later == 3 else None", "?np")
+    assert points(result) == FULL
+    assert result.notes == ()
+
+
+def test_learners_see_the_same_messages_as_in_the_notebook(judge):
+    wrong = "import numpy as np\ndef softmax(scores):\n    print('hm')\n    return scor"
+    found = graded(judge, softmax=wrong).questions[0]
+    assert found.cases[0].message == "NameError: name 'scor' is not defined"
+    assert found.cases[0].place == "softmax, line 4: return scor"
+    assert found.cases[0].printed == "hm"
+    assert found.cases[0].called == "softmax(array([[0., 0.], [0., 0.]]))"
+    assert [one.hidden for one in found.cases] == [False, False, True, True]
+
+
+def test_only_the_questions_that_are_asked_for_are_graded(judge):
+    result = judge.grade(notebook(*HONEST.values()), questions=["best"])
+    assert points(result) == {"best": 1}
+
+
+def test_what_is_no_notebook_is_unreadable(judge):
+    result = judge.grade(b"{]")
+    assert (result.status, result.questions) == ("unreadable", ())
+    assert "JSON" in result.message
+
+
+def test_a_case_that_a_result_keeps_busy_ends(judge, tmp_path):
+    text = SAMPLE.read_text().replace(
+        "    equal(got.shape, (46,))", "    while len(got) == 46: pass"
+    )
+    path = tmp_path / "averages.md"
+    path.write_text(text)
+    with Judge(load_assignment(path), tier=judge.tier, limits=Limits(call=0.5)) as busy:
+        result = graded(busy)
+    assert points(result) == FULL | {"moving_average": 0}
+    assert "Checking took more than 2 s" in result.questions[1].cases[-1].message
+
+
+# Every set of the book -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("slug", all_slugs(ROOT))
+def test_the_judge_and_check_agree_on_every_set(slug):
+    """Stubs, solutions and each planted mistake: the same status, points and hints."""
+    source = read_source(source_path(ROOT, slug))
+    cases = exercise_set(source, hidden=True)
+    assignment = load_assignment(source.path)
+    given = source.of("code", "question")
+    mistakes = [(True, cell) for cell in source.of("mistake")]
+    with Judge(assignment, seed=1) as judge:
+        for solved, then in [(False, None), (True, None), *mistakes]:
+            names = names_after(source, solved=solved, then=then)
+            cells = cells_of(given, solved=solved, then=then)
+            questions = [then.question] if then else list(cases.questions)
+            result = judge.grade(notebook(*cells), questions=questions)
+            assert result.status == "graded", result.message
+            for one in result.questions:
+                local = run_question(cases, one.question.name, namespace=names, seed=1)
+                assert summary(one) == summary(local)
+
+
+def cells_of(given, *, solved, then):
+    texts = [cell.source if solved or cell.role == "code" else stub_text(cell) for cell in given]
+    return [*texts, *([then.source] if then else [])]
+
+
+def summary(result):
+    cases = [(one.title, one.status, one.message, one.called, one.hint) for one in result.cases]
+    return (result.points, result.status, result.hints, cases)
