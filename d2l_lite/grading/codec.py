@@ -1,7 +1,7 @@
 """Values as JSON nodes and binary parts, in both directions between the judge and a worker.
 
 No pickle: a node says what it is by its tag, and the decoder accepts the tags below and nothing
-else. Every node has one form only; a list always starts with its tag.
+else. A list always starts with its tag.
 
 | node | value |
 |---|---|
@@ -27,11 +27,12 @@ else. Every node has one form only; a list always starts with its tag.
 `part` is the index of a binary part, which belongs to one node alone. Arrays and tensors are raw
 little-endian numbers in C order. They come back contiguous, in the machine's byte order, writable,
 and in memory of their own, so what was shared or viewed before is not afterwards. `longdouble` is
-narrowed to float64 and its complex twin to complex128, since its bytes differ between machines.
+narrowed to float64 and its complex twin to complex128, since its bytes differ between machines;
+`longlong` comes back as the usual type of the same width.
 Subclasses of arrays and tensors come back as plain ones, a tensor that was computed as a leaf.
-Arrays of other kinds (objects, strings, dates, records), sparse, quantized, nested and meta tensors
-and instances of any other class become references. A random generator continues its stream; the
-seed from which NumPy's would spawn others does not cross.
+Arrays of other kinds (objects, strings, dates, records), sparse, quantized, nested, meta and
+complex32 tensors and instances of any other class become references. A random generator continues
+its stream; the seed from which NumPy's would spawn others does not cross.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,9 +1,10 @@
 """From nodes that may be hostile to values: what breaks the format of `codec.py` is refused."""
 
+import ctypes
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -117,7 +118,7 @@ class Decoder:
         dtype = nodes.DTYPES.get(name)
         if dtype is None or len(text) != 2 * dtype.itemsize or not _HEX.fullmatch(text):
             raise CodecError(f"a scalar must be a dtype and its bytes, got {_shown(name)}")
-        return _numbers(memoryview(bytes.fromhex(text)), dtype)[0]
+        return _view(memoryview(bytes.fromhex(text)), dtype).astype(dtype)[0]
 
     def _array(self, name: str, shape: list[Any], index: int) -> Any:
         dtype = nodes.DTYPES.get(name)
@@ -125,12 +126,12 @@ class Decoder:
             raise CodecError(f"an array's dtype must be a kind of number, got {_shown(name)}")
         part = self._part(index)
         _check_size(shape, dtype.itemsize, part.nbytes)
+        flat = _view(part, dtype) if part.nbytes else np.empty(0, dtype)
         try:
-            if not part.nbytes:
-                return np.empty(shape, dtype)
-            return _numbers(part, dtype, shape)
-        except (ValueError, OverflowError) as error:
-            raise CodecError(f"an array cannot have this shape: {error}") from None
+            shaped = flat.reshape(shape)
+        except (ValueError, OverflowError):
+            raise CodecError("an array cannot have this shape") from None
+        return shaped.astype(dtype)
 
     def _tensor(self, name: str, shape: list[Any], index: int, needs_grad: bool) -> Any:
         torch = self._torch()
@@ -145,11 +146,11 @@ class Decoder:
             _check_bool(part)
         try:
             tensor = torch.empty(shape, dtype=dtype)
-        except _UNREADABLE as error:
-            raise CodecError(f"a tensor cannot have this shape: {error}") from None
-        if part.nbytes:
-            flat = tensor.view(-1).view(torch.uint8).numpy()
-            flat[:] = np.frombuffer(part, np.uint8)
+        except _UNREADABLE:
+            raise CodecError("a tensor cannot have this shape") from None
+        if part.nbytes:  # by way of NumPy, the tensor could not be resized any more
+            source = np.frombuffer(part, np.uint8).ctypes.data
+            ctypes.memmove(tensor.data_ptr(), source, part.nbytes)
         return tensor.requires_grad_(needs_grad)
 
     def _torch(self) -> Any:
@@ -161,7 +162,8 @@ class Decoder:
         return torch
 
     def _reference(self, number: int, type_name: str) -> object:
-        if number < 0 or number not in _INT64 or len(type_name) > nodes.MAX_NAME:
+        known = number in _INT64 and number >= 0 and len(type_name) <= nodes.MAX_NAME
+        if not known or has_surrogates(type_name):
             raise CodecError("a reference must be a number from 0 on and the name of a type")
         try:
             return self.resolve(Reference(number, type_name))
@@ -171,11 +173,12 @@ class Decoder:
     def _torch_rng(self, index: int) -> Any:
         self._only_argument("a random generator")
         torch = self._torch()
-        state = np.frombuffer(self._part(index), np.uint8).copy()
+        part = self._part(index)
         try:
+            state = np.frombuffer(part, np.uint8).copy()
             return torch.Generator().set_state(torch.from_numpy(state))
-        except _UNREADABLE as error:
-            raise CodecError(f"a generator cannot have this state: {error}") from None
+        except _UNREADABLE:
+            raise CodecError("a generator cannot have this state") from None
 
     def _only_argument(self, what: str) -> None:
         """Refuse what the trusted side alone may send."""
@@ -196,9 +199,7 @@ class Decoder:
         if any(id(type(item)) not in nodes.PRIMITIVES for item in items):
             raise CodecError("a set must hold None, booleans, numbers, texts and bytes only")
         _check_keys(items)
-        found = set(items)
-        _check_distinct(len(found), len(items))
-        return found
+        return set(items)
 
     def _dict(self, node: list[Any], depth: int) -> dict[Any, Any]:
         items = self._items(node, depth)
@@ -209,9 +210,7 @@ class Decoder:
                 "texts, bytes, or tuples of them"
             )
         _check_keys(keys)
-        found = dict(zip(keys, items[1::2], strict=True))
-        _check_distinct(len(found), len(keys))
-        return found
+        return dict(zip(keys, items[1::2], strict=True))
 
     def _complex(self, node: list[Any], depth: int) -> complex:
         items = self._items(node, depth)
@@ -231,11 +230,11 @@ class Decoder:
         name = node[1] if len(node) == 3 else None
         if type(name) is not str or name not in nodes.BIT_GENERATORS:
             raise CodecError(f"a bit generator must be known, got {_shown(name)}")
-        found = getattr(np.random, name)(0)
+        found, state = getattr(np.random, name)(0), self.value(node[2], depth + 1)
         try:
-            found.state = self.value(node[2], depth + 1)
-        except _UNREADABLE as error:
-            raise CodecError(f"a generator cannot have this state: {error}") from None
+            found.state = state
+        except _UNREADABLE:
+            raise CodecError("a generator cannot have this state") from None
         return np.random.Generator(found)
 
 
@@ -279,7 +278,8 @@ def _check_size(shape: list[Any], itemsize: int, size: int) -> None:
         raise CodecError("the lengths of a shape must be whole numbers from 0 on")
     expected = math.prod(shape) * itemsize
     if expected != size:
-        raise CodecError(f"shape and dtype need {expected:.6g} bytes, the part has {size}")
+        needed = f"{expected:,}" if expected in _INT64 else "far more"
+        raise CodecError(f"shape and dtype need {needed} bytes, the part has {size:,}")
 
 
 def _check_bool(part: memoryview) -> None:
@@ -288,21 +288,19 @@ def _check_bool(part: memoryview) -> None:
         raise CodecError("booleans must be bytes 0 and 1")
 
 
-def _numbers(part: memoryview, dtype: "np.dtype[Any]", shape: Sequence[int] = (-1,)) -> Any:
-    """Return the numbers of a part that is not empty, as an array with memory of its own."""
+def _view(part: memoryview, dtype: "np.dtype[Any]") -> Any:
+    """Return the numbers of a part that is not empty, without a copy."""
     if dtype.kind == "b":
         _check_bool(part)
-    return np.frombuffer(part, dtype.newbyteorder("<")).reshape(shape).astype(dtype)
+    return np.frombuffer(part, dtype.newbyteorder("<"))
 
 
-def _check_keys(keys: Iterable[Any]) -> None:
-    """Raise for keys that were chosen to make a set or dict slow."""
+def _check_keys(keys: Sequence[Any]) -> None:
+    """Raise for keys that are equal, or were chosen to make a set or dict slow."""
+    if len(keys) > nodes.MAX_KEYS:
+        raise CodecError(f"a set or dict may have at most {nodes.MAX_KEYS:,} keys")
     counts = Counter(hash(key) for key in keys)
     if counts and max(counts.values()) > nodes.MAX_COLLISIONS:
         raise CodecError(f"more than {nodes.MAX_COLLISIONS} keys have the same hash")
-
-
-def _check_distinct(found: int, count: int) -> None:
-    """Raise where keys of a set or dict were equal."""
-    if found != count:
-        raise CodecError(f"the keys of a set or dict must differ, {count - found} do not")
+    if len(set(keys)) != len(keys):
+        raise CodecError("the keys of a set or dict must differ, and some are equal")

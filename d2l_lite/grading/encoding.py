@@ -25,8 +25,7 @@ class Encoder:
     def node(self, value: Any, depth: int) -> Any:
         """Return the node of a value; types are told by identity, since classes can lie."""
         self.items += 1
-        if self.items > nodes.MAX_ITEMS:
-            raise CodecError(f"a value may have at most {nodes.MAX_ITEMS:,} items")
+        self._require_room(0)
         if depth > nodes.MAX_DEPTH:
             raise CodecError(
                 f"a value may be nested at most {nodes.MAX_DEPTH} deep; this one goes deeper "
@@ -37,6 +36,14 @@ class Encoder:
             return value
         method = _ENCODERS.get(id(kind), Encoder._other)
         return method(self, value, depth)
+
+    def _require_room(self, count: int, limit: int = nodes.MAX_ITEMS) -> None:
+        """Raise where so many items more are too many, before they are copied."""
+        if count > limit or self.items + count > nodes.MAX_ITEMS:
+            raise CodecError(
+                f"a value may have at most {nodes.MAX_ITEMS:,} items in all, and a set or dict "
+                f"{nodes.MAX_KEYS:,} keys; send less, or an array"
+            )
 
     def _part(self, size: int, make: Callable[[], bytes]) -> int:
         """Return the index of a new part, made only if its size in bytes fits."""
@@ -88,16 +95,19 @@ class Encoder:
         return ["ellipsis"]
 
     def _sequence(self, value: Sequence[Any], depth: int) -> Any:
+        self._require_room(len(value))
         name = "list" if type(value) is list else "tuple"
         return [name, *[self.node(item, depth + 1) for item in tuple(value)]]
 
     def _set(self, value: set[Any], depth: int) -> Any:
+        self._require_room(len(value), nodes.MAX_KEYS)
         items = tuple(value)
         if not all(id(type(item)) in nodes.PRIMITIVES for item in items):
             return self._reference(value)
         return ["set", *[self.node(item, depth + 1) for item in items]]
 
     def _dict(self, value: dict[Any, Any], depth: int) -> Any:
+        self._require_room(len(value), nodes.MAX_KEYS)
         pairs = tuple(value.items())
         if not all(nodes.is_key(key) for key, _ in pairs):
             return self._reference(value)
@@ -158,7 +168,7 @@ class Encoder:
         found = value if type(value) is Reference else self.refer(value)
         if type(found) is not Reference:
             raise TypeError(f"refer must return a Reference, got {type(found).__name__}")
-        return ["reference", found.id, _one_line(found.type_name)]
+        return ["reference", found.id, _short_name(found.type_name)]
 
 
 _ENCODERS: dict[int, Callable[[Encoder, Any, int], Any]] = {
@@ -179,8 +189,8 @@ _ENCODERS: dict[int, Callable[[Encoder, Any, int], Any]] = {
 _ENCODERS |= dict.fromkeys(nodes.SCALARS, Encoder._scalar)
 
 
-def _one_line(name: str) -> str:
-    """Return a type's name, cut to what a reference may carry."""
+def _short_name(name: str) -> str:
+    """Return the name of a type, cut to what a reference may carry."""
     return name[: nodes.MAX_NAME].encode("utf-8", "replace").decode("utf-8")
 
 
@@ -218,5 +228,7 @@ def _is_dense(tensor: Any, torch: Any) -> bool:
 def _tensor_bytes(tensor: Any, torch: Any) -> bytes:
     """Return a tensor's numbers in C order."""
     flat = tensor.cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)
+    if flat.numel() < 2:  # counts as contiguous with any stride, and may not be viewed as bytes
+        flat = flat.new_empty(flat.shape).copy_(flat)
     numbers = flat.view(torch.uint8).numpy()
     return bytes((numbers != 0 if tensor.dtype is torch.bool else numbers).tobytes())

@@ -13,10 +13,12 @@ MAX_DIGITS = 1 << 16
 MAX_BYTES = 1 << 30
 #: Characters of a str inside the JSON, and of all such together; what is longer becomes a part.
 MAX_INLINE = 256
-MAX_INLINE_TOTAL = 1 << 20
+MAX_INLINE_TOTAL = 1 << 18
 MAX_TEXT = 16 << 20
 MAX_NAME = 200
-#: Keys of one set or dict with the same hash: ints are easily chosen to collide by the thousand.
+#: Keys of one set or dict, and those of them with the same hash: numbers can be chosen so that
+#: they collide, and then each key is compared with all others.
+MAX_KEYS = 50_000
 MAX_COLLISIONS = 100
 
 _NARROW = "?bhilqBHILQefdFD"
@@ -27,7 +29,7 @@ NARROWED = {"g": np.dtype("float64"), "G": np.dtype("complex128")}
 #: By identity of the scalar's class.
 SCALARS = {id(np.dtype(char).type): DTYPES[np.dtype(char).name] for char in _NARROW}
 SCALARS |= {id(np.dtype(char).type): dtype for char, dtype in NARROWED.items()}
-TENSOR_DTYPES = {*DTYPES, "bfloat16", "complex32"}
+TENSOR_DTYPES = {*DTYPES, "bfloat16"}
 TENSOR_DTYPES |= {f"float8_{kind}" for kind in ("e4m3fn", "e5m2", "e4m3fnuz", "e5m2fnuz")}
 BIT_GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
 PRIMITIVES = {id(kind) for kind in (bool, int, float, complex, str, bytes, type(None))}
