@@ -13,6 +13,9 @@ import signal
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from d2l_lite.grading import landlock
+from d2l_lite.grading.kernel import call
+
 CLONE_NEWNS = 0x00020000
 CLONE_NEWCGROUP = 0x02000000
 CLONE_NEWUTS = 0x04000000
@@ -37,31 +40,10 @@ CAPABILITY_VERSION = 0x20080522
 #: Address space beyond the memory limit: threads reserve much of it and touch little.
 ADDRESS_SLACK = 8 << 30
 MAX_FILES = 128
+#: What any process may change: where there is no `/dev/shm` of its own, it is this machine's.
+SHARED = ("/dev/shm", "/dev/null", "/dev/zero", "/dev/full")
 #: Where a descriptor stays that the worker keeps: its socket, and the reporter of this file.
 SOCKET_FD, STATUS_FD, PROC_FD = 3, 4, 5
-
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-def call(name: str, *arguments: Any) -> int:
-    """Return what a function of the C library returns.
-
-    Args:
-        name: Name of the function.
-        *arguments: Its arguments: integers, bytes or None.
-
-    Returns:
-        The result.
-
-    Raises:
-        OSError: The result was negative; the message names the function.
-    """
-    words = [ctypes.c_ulong(one) if isinstance(one, int) else one for one in arguments]
-    result = int(getattr(_libc, name)(*words))
-    if result < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"{name}: {os.strerror(number)}")
-    return result
 
 
 def new_pid_namespace(own: int) -> None:
@@ -159,10 +141,8 @@ def load_filter(program: bytes) -> None:
     class Program(ctypes.Structure):
         _fields_ = [("length", ctypes.c_ushort), ("code", ctypes.c_char_p)]
 
-    call("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    if program:
-        one = Program(len(program) // 8, program)
-        call("prctl", PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(one), 0, 0)
+    one = Program(len(program) // 8, program)
+    call("prctl", PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(one), 0, 0)
 
 
 def own_sizes() -> tuple[int, int]:
@@ -245,19 +225,27 @@ def confine(config: Mapping[str, Any], request: Mapping[str, Any]) -> None:
     Raises:
         OSError: A step failed; the worker must not go on.
     """
-    own_user = config["tier"] != "plain"
+    rules = -1
     if config["namespaces"]:
         call("unshare", NAMESPACES)
         private_mounts(config["limits"]["disk"])
         if config["users"]:
             enter_user_namespace(request["uid"])
+    else:
+        rules = landlock.rules(config["readable"], [request["folder"], *SHARED])
+        if rules >= 0:
+            for path in config["hidden"]:
+                landlock.redirect(path)
     os.close(PROC_FD)
     os.chdir(request["folder"])
     limit(config["limits"], processes=request["processes"], cpu=config["cpu"])
-    if own_user:
+    if config["tier"] != "plain":
         drop_bounding_set()
         become(request["uid"])
     drop_capabilities()
     call("prctl", PR_SET_DUMPABLE, 1, 0, 0, 0)
     call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    call("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    if rules >= 0:
+        landlock.enter(rules)
     load_filter(request["filter"])

@@ -82,15 +82,19 @@ def _bait() -> Iterator[dict[str, Any]]:
         secret.write_text("secret", encoding="utf-8")
         server.bind(("127.0.0.1", 0))
         server.listen()
+        name = f"{Path(folder).name}-left"
         yield {
             "secret": str(secret),
             "port": server.getsockname()[1],
             "judge": os.getpid(),
-            "name": Path(folder).name,
+            "name": name,
             "memory": LIMITS.memory,
             "processes": LIMITS.processes,
             "disk": LIMITS.disk,
         }
+        for place in ("/tmp", "/dev/shm"):
+            with contextlib.suppress(OSError):
+                (Path(place) / name).unlink()
 
 
 def _harmless(worker: Worker, facts: Mapping[str, Any]) -> dict[str, str]:

@@ -72,11 +72,15 @@ def anonymous(pid: int) -> int:
 def exact(pid: int) -> int:
     """Return a process's proportional share of memory that comes from no file, in bytes.
 
-    Raises:
-        OSError: The process is gone, or may not be looked at.
+    All that it holds, where its share may not be looked at; 0 where it is gone.
     """
-    with open(f"/proc/{pid}/smaps_rollup", "rb") as file:
-        lines = [line.split() for line in file]
+    try:
+        with open(f"/proc/{pid}/smaps_rollup", "rb") as file:
+            lines = [line.split() for line in file]
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    except PermissionError:
+        return anonymous(pid)
     wanted = (b"Pss_Anon:", b"Pss_Shmem:", b"SwapPss:")
     return sum(int(line[1]) * 1024 for line in lines if line[0] in wanted)
 
@@ -134,11 +138,11 @@ class Watch:
         """
         used = sum(map(anonymous, self.members)) - self.baseline
         if used > limit and len(self.members) > 1:
-            used = self._exact(used, limit)
+            used = self._exact(limit)
         self.peak = max(self.peak, used)
         return used
 
-    def _exact(self, used: int, limit: int) -> int:
+    def _exact(self, limit: int) -> int:
         """Return the memory with shared pages counted once; a process that shares keeps `limit`.
 
         What every process shares with the server was there before: the server's own share of it.
@@ -146,14 +150,10 @@ class Watch:
         started = time.monotonic()
         if started < self._next_exact:
             return limit
-        try:
-            before = exact(os.getpid())
-            used = sum(exact(pid) - before for pid in self.members)
-        except OSError:
-            pass
-        finally:
-            now = time.monotonic()
-            self._next_exact = now + (now - started) / EXACT_SHARE
+        before = exact(os.getpid())
+        used = sum(max(0, exact(pid) - before) for pid in self.members)
+        now = time.monotonic()
+        self._next_exact = now + (now - started) / EXACT_SHARE
         return used
 
 

@@ -238,6 +238,8 @@ class Sandbox:
             "entry": self._entry,
             "folder": self._folder,
             "paths": paths,
+            "readable": [*launching.readable(), *paths, *map(str, self._readable)],
+            "hidden": launching.hidden_paths(paths) if self.tier is Tier.OTHER_UID else [],
         }
         return _Server(self.tier, config, (*self._readable, *map(Path, paths)))
 
