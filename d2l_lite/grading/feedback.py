@@ -134,7 +134,8 @@ def _sum(view: View) -> str:
         return "Every question has full points."
     if still == len(view.questions):
         return "No answer was found. What is missing stands below."
-    words = f"{full} of {count(len(view.questions), 'question')} {_have(full)} full points."
+    number = f"{full} of {len(view.questions)} questions" if full else "No question"
+    words = f"{number} {_have(full or 1)} full points."
     return words + (f" {still} {_have(still)} no answer yet." if still else "")
 
 

@@ -24,7 +24,7 @@ from d2l_lite.grading.gradebook import ClassStatistics, class_statistics, gradeb
 from d2l_lite.grading.gradescope import gradescope
 from d2l_lite.grading.overview import overview_page
 from d2l_lite.grading.pages import checked_book, sets_page
-from d2l_lite.grading.views import View, stem, views
+from d2l_lite.grading.views import View, line, stem, views
 
 MANIFEST = "reports.json"
 
@@ -53,7 +53,7 @@ def write_reports(
         ValueError: The address of the book is none.
         OSError: A file cannot be written.
     """
-    book = checked_book(book)
+    book, title = checked_book(book), line(title)
     sets = {slug: list(group) for slug, group in groupby(views(records), lambda v: v.slug)}
     written: dict[str, None] = {}
     for slug, group in sets.items() if sets else {"": []}.items():
@@ -131,9 +131,9 @@ def _manifest(out: Path) -> list[str]:
     """Return what an earlier call wrote; nothing where that is not known."""
     try:
         names = json.loads((out / MANIFEST).read_bytes())["files"]
+        return [name for name in names if isinstance(name, str) and _inside(name)]
     except (OSError, ValueError, KeyError, TypeError):
         return []
-    return [name for name in names if isinstance(name, str) and _inside(name)]
 
 
 def _inside(name: str) -> bool:
