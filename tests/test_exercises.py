@@ -6,8 +6,10 @@ from dataclasses import replace
 import pytest
 
 from d2l_lite.grading.checker import load_set
-from tools.exercise_source import MIN_QUESTIONS, read_source, slugs, source_path
-from tools.exercises import check, exercise_set, pages, prove
+from d2l_lite.grading.proving import exercise_set
+from d2l_lite.grading.rules import MIN_QUESTIONS
+from tools.exercise_source import read_source, slugs, source_path
+from tools.exercises import check, pages, prove
 from tools.kernels import execute
 from tools.pages import Page, code_cells, inputs, read_notebook
 from tools.repository import ROOT

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from d2l_lite import data
+from d2l_lite.grading import writing
 from tests.tools import tiny_book
 from tools import gates, notebooks, pages
 
@@ -30,7 +31,7 @@ def edited(change, *, keep_record=True):
         change(notebook)
         if not keep_record:
             notebook.metadata["d2l_lite"]["outputs"] = pages.outputs_hash(notebook)
-        path.write_text(pages.dumps(notebook), encoding="utf-8")
+        path.write_text(writing.dumps(notebook), encoding="utf-8")
 
     return plant
 
@@ -230,7 +231,7 @@ def test_a_student_notebook_must_not_store_a_run(book):
     page = replace(notebooks.chapter_page(book, "tiny"), executed=False)
     found = gates.page_faults(page)
     assert len([line for line in found if "stores a run, and must not" in line]) == 5
-    pages.write_notebook(pages.inputs(page), page.target)
+    writing.write_notebook(pages.inputs(page), page.target)
     assert gates.page_faults(page) == []
 
 

@@ -7,17 +7,10 @@ from dataclasses import dataclass
 
 from nbformat import NotebookNode
 
+from d2l_lite.grading.writing import write_notebook
 from tools.gates import run_faults
 from tools.kernels import CELL_TIMEOUT, PageError, execute, stop_all
-from tools.pages import (
-    RECORD,
-    Page,
-    code_cells,
-    inputs,
-    outputs_hash,
-    read_notebook,
-    write_notebook,
-)
+from tools.pages import RECORD, Page, code_cells, inputs, outputs_hash, read_notebook
 
 
 @dataclass(frozen=True)

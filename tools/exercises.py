@@ -6,90 +6,28 @@ and `check` cover exercise sets as well as chapters.
 """
 
 import argparse
-import contextlib
-import io
-import json
 import sys
-import traceback
-import types
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
-from d2l_lite.grading.cases import ExerciseSet, Question
-from d2l_lite.grading.cells import Cell, SourceError, setup_cell
-from d2l_lite.grading.running import QuestionResult, run_question
+from d2l_lite.grading import generating
+from d2l_lite.grading.cells import SourceError, setup_cell
+from d2l_lite.grading.generating import page_cells
+from d2l_lite.grading.proving import prove as prove_source
+from d2l_lite.grading.rules import faults
+from d2l_lite.grading.source import ExerciseSource
+from d2l_lite.grading.writing import write_whole
 from tools.building import Plan, build_pages
 from tools.dependencies import package_hash
-from tools.exercise_source import (
-    ExerciseSource,
-    SourceCell,
-    faults,
-    read_source,
-    slugs,
-    solution_text,
-    source_path,
-    stub_text,
-    without_magics,
-)
+from tools.exercise_source import read_source, slugs, source_path
 from tools.gates import orphans, page_faults
 from tools.pages import Page, requirements_hash
 from tools.repository import ROOT, address
 
-CHECK_TAG = "check"
-#: Hidden inputs are drawn fresh by the judge, so the references must hold for every seed.
-SEEDS = (0, 1, 2)
-
 
 def visible_text(source: ExerciseSource) -> str:
     """Return the module of a set's visible cases, as it is committed in the package."""
-    head = (
-        f'"""Visible cases of the exercise set `{source.slug}`.\n\n'
-        f"Generated from exercises/source/{source.slug}.md by tools/exercises.py: edit that file.\n"
-        '"""\n\nfrom d2l_lite.grading.cases import Question'
-    )
-    cells = [cell.source.strip("\n") for cell in source.of("visible")]
-    return "\n\n\n".join([head, *cells, _questions_text(source)]) + "\n"
-
-
-def _questions_text(source: ExerciseSource) -> str:
-    """Return the questions of a set as Python: names, points, hints."""
-    lines = ["QUESTIONS = ("]
-    for name, cell in source.questions.items():
-        lines += ["    Question(", f"        name={_quoted(name)},"]
-        lines += [f"        points={cell.metadata['points']},", "        hints={"]
-        hints = cell.metadata["hints"].items()
-        lines += [f"            {_quoted(key)}: {_quoted(text.strip())}," for key, text in hints]
-        lines += ["        },", "    ),"]
-    return "\n".join([*lines, ")"])
-
-
-def _quoted(text: str) -> str:
-    """Return a string as Python writes it, with double quotes."""
-    return json.dumps(text, ensure_ascii=False)
-
-
-def page_cells(source: ExerciseSource, *, solved: bool) -> Iterator[Cell]:
-    """Yield the cells of the student or the solution notebook, the set-up cell left out.
-
-    Args:
-        source: The set.
-        solved: Whether questions come with their solution or as stubs.
-
-    Yields:
-        The cells; behind each question the one that checks it, at the end the summary.
-    """
-    tags = {"tags": [CHECK_TAG, "nbval-check-output"] if solved else [CHECK_TAG]}
-    for cell in source.of("markdown", "raw", "code", "question"):
-        text = cell.source
-        if cell.role == "question":
-            text = solution_text(cell) if solved else stub_text(cell)
-        elif solved:
-            text = as_solution(text)
-        yield Cell(cell.kind, text, cell.notebook_metadata, cell.line)
-        if cell.role == "question":
-            yield Cell("code", f'check("{cell.question}")', tags)
-    yield Cell("code", "check.all()", tags)
+    return generating.visible_text(source, origin=source.shown, by="tools/exercises.py")
 
 
 def pages(root: Path, source: ExerciseSource) -> list[Page]:
@@ -127,7 +65,7 @@ def build(root: Path, names: Sequence[str], plan: Plan) -> list[str]:
         source, found = _read(root, slug)
         failures += found
         if source is not None and not found:
-            _write_text(visible_path(root, slug), visible_text(source))
+            write_whole(visible_text(source), visible_path(root, slug))
             to_build += pages(root, source)
     return failures + build_pages(to_build, plan)
 
@@ -138,14 +76,7 @@ def _read(root: Path, slug: str) -> tuple[ExerciseSource | None, list[str]]:
         source = read_source(source_path(root, slug))
     except SourceError as error:
         return None, [str(error)]
-    return source, faults(source)
-
-
-def _write_text(path: Path, text: str) -> None:
-    """Write a file, unless it holds this text already."""
-    if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+    return source, faults(source, book=True)
 
 
 def check(root: Path, names: Sequence[str]) -> list[str]:
@@ -195,77 +126,8 @@ def _orphans(root: Path, names: set[str]) -> list[str]:
     ]
 
 
-def as_solution(text: str) -> str:
-    """Return a page's first cell for its solutions, which are no page of the book: no label."""
-    if not text.startswith("(ex-"):
-        return text
-    heading, *rest = text.partition("\n")[2].lstrip("\n").split("\n")
-    return "\n".join([f"{heading} (solutions)", *rest])
-
-
-def exercise_set(source: ExerciseSource, *, hidden: bool) -> ExerciseSet:
-    """Return the set of a source with its visible cases, and the hidden ones where asked.
-
-    Args:
-        source: The set's source.
-        hidden: Whether hidden cases belong to it.
-
-    Returns:
-        The set, ready to run.
-    """
-    names: dict[str, Any] = {"__name__": f"cases_of_{source.slug}"}
-    for cell in source.of("visible", "hidden") if hidden else source.of("visible"):
-        _execute(source, cell, names, text=cell.source)
-    names["QUESTIONS"] = [
-        Question(name, cell.metadata["points"], cell.metadata["hints"])
-        for name, cell in source.questions.items()
-    ]
-    return ExerciseSet.from_names(source.slug, names)
-
-
-def _execute(source: ExerciseSource, cell: Cell, names: dict[str, Any], *, text: str) -> None:
-    """Execute a cell in a namespace, with the line numbers of its source."""
-    plain = without_magics(text).replace(f'check.use("{source.slug}")', "")
-    try:
-        exec(compile("\n" * (cell.line - 1) + plain, str(source.path), "exec"), names)
-    except Exception as error:
-        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__)[1:]]
-        raise SourceError(
-            f"exercises/source/{source.path.name}:{lines[0] if lines else cell.line}: "
-            f"a cell must run, got {type(error).__name__}: {error}"
-        ) from error
-
-
-def names_after(
-    source: ExerciseSource, *, solved: bool, then: SourceCell | None = None
-) -> dict[str, Any]:
-    """Return the names of a notebook that ran from top to bottom, its checks left out.
-
-    Args:
-        source: The set.
-        solved: Whether the solutions stand in it, or the stubs.
-        then: A cell to run on top of it: a planted mistake.
-
-    Returns:
-        The names.
-    """
-    module = types.ModuleType("__exercise__")
-    names = vars(module)
-    sys.modules["__exercise__"] = module
-    with contextlib.redirect_stdout(io.StringIO()):
-        for cell in source.of("code", "question"):
-            text = cell.source if solved or cell.role == "code" else stub_text(cell)
-            _execute(source, cell, names, text=text)
-        if then is not None:
-            _execute(source, then, names, text=then.source)
-    return names
-
-
 def prove(root: Path, slug: str) -> list[str]:
     """Return what a set does not prove; nothing where all is well.
-
-    Every stub must score nothing, every solution everything for several seeds of the hidden
-    cases, and every planted mistake must fail the visible cases and bring up its hint.
 
     Args:
         root: Root of the repository.
@@ -275,63 +137,7 @@ def prove(root: Path, slug: str) -> list[str]:
         One line a fault, with file and line.
     """
     source, found = _read(root, slug)
-    if source is None or found:
-        return found
-    try:
-        return [
-            f"exercises/source/{source.path.name}:{line}: {text}"
-            for proof in (_prove_stubs, _prove_solutions, _prove_mistakes)
-            for line, text in proof(source)
-        ]
-    except SourceError as error:
-        return [str(error)]
-
-
-def _prove_stubs(source: ExerciseSource) -> Iterator[tuple[int, str]]:
-    """Yield every stub that scores points, or that is not recognized as unfinished."""
-    names = names_after(source, solved=False)
-    cases = exercise_set(source, hidden=True)
-    for name, cell in source.questions.items():
-        result = run_question(cases, name, namespace=names)
-        if result.status != "unfinished":
-            yield cell.line, f"the stub of {name!r} must be unfinished, got {_summary(result)}"
-
-
-def _prove_solutions(source: ExerciseSource) -> Iterator[tuple[int, str]]:
-    """Yield every solution that fails a case."""
-    names = names_after(source, solved=True)
-    cases = exercise_set(source, hidden=True)
-    for name, cell in source.questions.items():
-        for seed in SEEDS:
-            result = run_question(cases, name, namespace=names, seed=seed)
-            if not result.passed:
-                yield cell.line, f"the solution of {name!r} fails (seed {seed}): {_summary(result)}"
-                break
-
-
-def _prove_mistakes(source: ExerciseSource) -> Iterator[tuple[int, str]]:
-    """Yield every planted mistake that passes, or fails without its hint."""
-    cases = exercise_set(source, hidden=False)
-    for cell in source.of("mistake"):
-        names = names_after(source, solved=True, then=cell)
-        result = run_question(cases, cell.question, namespace=names)
-        if result.passed:
-            yield cell.line, f"the mistake in {cell.question!r} passes every visible case"
-        elif cell.metadata["hint"] not in result.hints:
-            yield (
-                cell.line,
-                (
-                    f"the mistake in {cell.question!r} must bring up the hint "
-                    f"{cell.metadata['hint']!r}, got {list(result.hints)}: {_summary(result)}"
-                ),
-            )
-
-
-def _summary(result: QuestionResult) -> str:
-    """Return the state of a question and its first failed case in one line."""
-    failed = [one for one in result.cases if one.status != "passed"]
-    detail = f"; {failed[0].title}: {failed[0].message} {failed[0].place}" if failed else ""
-    return result.status + detail
+    return found if source is None or found else prove_source(source, book=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -8,7 +8,8 @@ from typing import Any
 
 from nbformat import NotebookNode
 
-from tools.pages import RECORD, Page, dumps, inputs, outputs_hash, read_notebook
+from d2l_lite.grading.writing import dumps
+from tools.pages import RECORD, Page, inputs, outputs_hash, read_notebook
 
 MAX_NOTEBOOK_BYTES = 1_000_000
 MAX_IMAGE_BYTES = 120_000

@@ -4,10 +4,6 @@ Everything here is a pure function of the files: giving cells their ids, the not
 outputs, and the hashes that tell whether stored outputs still hold.
 """
 
-import json
-import os
-import tempfile
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,28 +12,17 @@ import nbformat
 from nbformat import NotebookNode
 
 from d2l_lite.grading.cells import SETUP_TAG, Cell, digest
+from d2l_lite.grading.writing import blank_notebook, require_valid
 
 #: The library is not typed.
 _nbformat: Any = nbformat
 #: The key of a notebook's metadata under which its hashes and measurements are recorded.
 RECORD = "d2l_lite"
-#: A cell that asks the reader a question; its code, which holds the answers, is folded.
-QUIZ_TAG = "quiz"
 #: Heads the part of `requirements.txt` that no notebook's output depends on.
 BOOK_PINS = """\
 
 # What builds and tests the book.
 """
-#: What a notebook says of itself; versions are left out, since they change without its content.
-METADATA = {
-    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-    "language_info": {
-        "file_extension": ".py",
-        "mimetype": "text/x-python",
-        "name": "python",
-        "pygments_lexer": "ipython3",
-    },
-}
 
 
 @dataclass(frozen=True)
@@ -92,35 +77,8 @@ class Page:
 
 
 def inputs(page: Page) -> NotebookNode:
-    """Return the notebook of a page without outputs: what two generations share to the byte.
-
-    An id depends on the page, the cell's kind and text, and its position among equal cells, so a
-    new cell changes no other id. The set-up cell's id does not depend on its text.
-    """
-    seen: Counter[str] = Counter()
-    nodes = []
-    for cell in page.cells:
-        content = SETUP_TAG if SETUP_TAG in cell.tags else f"{cell.kind}\n{cell.source}"
-        seen[content] += 1
-        node: dict[str, Any] = {
-            "id": digest([page.name, content, seen[content]])[:12],
-            "cell_type": cell.kind,
-            "metadata": _metadata(cell),
-            "source": cell.source,
-        }
-        if cell.kind == "code":
-            node |= {"execution_count": None, "outputs": []}
-        nodes.append(node)
-    whole = {"cells": nodes, "metadata": METADATA, "nbformat": 4, "nbformat_minor": 5}
-    made: NotebookNode = _nbformat.from_dict(json.loads(json.dumps(whole)))
-    return made
-
-
-def _metadata(cell: Cell) -> dict[str, Any]:
-    """Return what the notebook says of a cell: of a quiz also that JupyterLab folds its code."""
-    if QUIZ_TAG not in cell.tags:
-        return dict(cell.metadata)
-    return {**cell.metadata, "jupyter": {**cell.metadata.get("jupyter", {}), "source_hidden": True}}
+    """Return the notebook of a page without outputs: what two generations share to the byte."""
+    return blank_notebook(page.name, page.cells)
 
 
 def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
@@ -140,30 +98,6 @@ def requirements_hash(root: Path) -> str:
     return digest(text.partition(BOOK_PINS)[0])
 
 
-def dumps(notebook: NotebookNode) -> str:
-    """Return the text of a notebook as it is committed: sorted keys, one space, a last newline."""
-    return str(_nbformat.v4.writes(notebook)).rstrip("\n") + "\n"
-
-
-def write_notebook(notebook: NotebookNode, path: Path) -> bool:
-    """Write a notebook whole or not at all; return whether the file's content changed."""
-    _require_valid(notebook, path)
-    content = dumps(notebook).encode()
-    if path.is_file() and path.read_bytes() == content:
-        return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-    return True
-
-
 def read_notebook(path: Path) -> NotebookNode:
     """Return the notebook of a file as it stands; raise `ValueError` if it is not of format 4.5.
 
@@ -174,13 +108,5 @@ def read_notebook(path: Path) -> NotebookNode:
         notebook: NotebookNode = _nbformat.v4.reads(text)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path.name} is no notebook: {error}") from error
-    _require_valid(notebook, path)
+    require_valid(notebook, path)
     return notebook
-
-
-def _require_valid(notebook: NotebookNode, path: Path) -> None:
-    version = (notebook.get("nbformat"), notebook.get("nbformat_minor"))
-    if version != (4, 5):
-        raise ValueError(f"{path.name} must be of notebook format 4.5, got {version}")
-    for error in _nbformat.validator.iter_validate(notebook, version=4, version_minor=5):
-        raise ValueError(f"{path.name} is no valid notebook: {error.message[:200]}")

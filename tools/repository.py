@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 import tomllib
 
 from d2l_lite.grading.cells import SETUP_TAG, setup_cell
-from tools.pages import dumps, read_notebook
+from d2l_lite.grading.writing import dumps
+from tools.pages import read_notebook
 
 ROOT = Path(__file__).resolve().parent.parent
 SCHEMES = ("https", "ssh", "file")

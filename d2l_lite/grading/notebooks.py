@@ -218,12 +218,16 @@ def _cells(top: Any, notes: list[str]) -> list[Any]:
             f"The notebook has {len(cells)} cells, at most {MAX_CELLS} are read. Hand in the "
             "notebook of this assignment alone."
         )
-    version = top.get("nbformat")
+    _note_format(top.get("nbformat"), notes)
+    return cells
+
+
+def _note_format(version: object, notes: list[str]) -> None:
+    """Note a format that is not the present one."""
     if type(version) is not int or not 1 <= version <= 4:
         notes.append("The notebook's format must be 4. It was read as if it were.")
     elif version < 4:
         notes.append(f"The notebook is of the old format {version}. It was read all the same.")
-    return cells
 
 
 def _code(cells: list[Any], notes: list[str]) -> Iterator[tuple[int, str]]:

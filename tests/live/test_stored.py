@@ -1,6 +1,7 @@
 """The live form must not be stored: without a kernel its sliders move, and its picture does not."""
 
 from d2l_lite import Curves, explore
+from d2l_lite.grading import writing
 from tests.tools import tiny_book
 from tools import notebooks, pages
 
@@ -22,7 +23,7 @@ def store(book, data):
     output = pages._nbformat.v4.new_output("display_data", data=data)
     notebook.cells[-1].outputs = [output]
     notebook.metadata["d2l_lite"]["outputs"] = pages.outputs_hash(notebook)
-    path.write_text(pages.dumps(notebook), encoding="utf-8")
+    path.write_text(writing.dumps(notebook), encoding="utf-8")
 
 
 def test_a_stored_live_form_makes_the_check_red(book):

@@ -7,19 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from d2l_lite.grading import proving, rules
+from d2l_lite.grading.cells import SourceError
+from d2l_lite.grading.source import assigned_names, solution_text, stub_text
+from d2l_lite.grading.writing import dumps, write_notebook
 from tools import exercises
 from tools.building import Plan
-from tools.exercise_source import (
-    SourceError,
-    assigned_names,
-    faults,
-    read_source,
-    slugs,
-    solution_text,
-    source_path,
-    stub_text,
-)
-from tools.pages import dumps, inputs, read_notebook, write_notebook
+from tools.exercise_source import read_source, slugs, source_path
+from tools.pages import inputs, read_notebook
 from tools.repository import ROOT
 
 EXAMPLE = Path(__file__).with_name("example_exercise.md").read_text(encoding="utf-8")
@@ -119,8 +114,8 @@ def test_the_visible_module_holds_visible_cases_points_and_hints_alone(source):
 
 
 def test_hidden_cases_see_the_helpers_of_visible_ones(source):
-    everything = exercises.exercise_set(source(), hidden=True)
-    visible = exercises.exercise_set(source(), hidden=False)
+    everything = proving.exercise_set(source(), hidden=True)
+    visible = proving.exercise_set(source(), hidden=False)
     assert (len(everything.cases), len(visible.cases)) == (6, 3)
 
 
@@ -270,7 +265,7 @@ FORMATS = {
 @pytest.mark.parametrize("fault", FORMATS)
 def test_a_planted_fault_of_the_format_is_named_with_its_line(fault, source, tmp_path):
     old, new, words = FORMATS[fault]
-    found = faults(source(planted(old, new)))
+    found = rules.faults(source(planted(old, new)), book=True)
     assert any(words in one for one in found), found
     assert all(one.startswith("exercises/source/example.md:") for one in found)
     assert exercises.prove(tmp_path, "example") == found
@@ -278,7 +273,7 @@ def test_a_planted_fault_of_the_format_is_named_with_its_line(fault, source, tmp
 
 def test_too_few_questions_are_a_fault(source):
     start = EXAMPLE.index("## 3. A layer")
-    found = faults(source(EXAMPLE[:start]))
+    found = rules.faults(source(EXAMPLE[:start]), book=True)
     assert any("at least 3 graded questions, got 2" in one for one in found)
 
 
@@ -290,7 +285,7 @@ def test_lines_are_those_of_the_file(source):
         line_of("class Linear("),
     ]
     text = planted("return ((y_hat - y) ** 2).sum()", "return ((y_hat - y) ** 2).sum(")
-    (found,) = faults(source(text))
+    (found,) = rules.faults(source(text), book=True)
     assert found.startswith(f"exercises/source/example.md:{line_of('** 2).sum()')}: ")
 
 

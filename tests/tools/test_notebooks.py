@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from d2l_lite.grading import writing
 from d2l_lite.grading.cells import SourceError, read_cells
 from tests.tools import tiny_book
 from tests.tools.tiny_book import CHAPTER, HEADER, cell
@@ -81,8 +82,8 @@ def test_a_source_without_header_is_an_error(tmp_path):
 
 
 def test_two_generations_agree_to_the_byte(tmp_path):
-    one = pages.dumps(inputs(page_of(tmp_path / "a", CHAPTER)))
-    assert one == pages.dumps(inputs(page_of(tmp_path / "b", CHAPTER)))
+    one = writing.dumps(inputs(page_of(tmp_path / "a", CHAPTER)))
+    assert one == writing.dumps(inputs(page_of(tmp_path / "b", CHAPTER)))
 
 
 def test_ids_follow_content_so_a_new_cell_changes_no_other(tmp_path):
@@ -163,7 +164,7 @@ def test_a_covered_up_fault_is_mended_by_the_remedy_that_the_check_names(book):
     made = tiny_book.read(tiny_book.notebook(book))
     made.cells[-1].execution_count = None
     made.metadata["d2l_lite"]["outputs"] = pages.outputs_hash(made)
-    pages.write_notebook(made, tiny_book.notebook(book))
+    writing.write_notebook(made, tiny_book.notebook(book))
     (fault,) = notebooks.check(book)
     assert "was not run; run `python -m tools.notebooks build tiny`" in fault
     assert notebooks.main(["build", "tiny"], root=book) == 0
@@ -196,7 +197,7 @@ def test_a_second_run_differs_in_measurements_alone(book):
         made = tiny_book.read(tiny_book.notebook(book))
         for key in ("seconds", "peak_memory_mb", "date"):
             del made.metadata["d2l_lite"][key]
-        return pages.dumps(made)
+        return writing.dumps(made)
 
     before = stable()
     assert notebooks.build(book, plan=Plan(force=True)) == []
