@@ -1,0 +1,133 @@
+"""A judge's own process: it keeps one judge warm, and grades what it is sent.
+
+A task holds a notebook's bytes and the tests' text, so that no folder needs to be common to the
+machines; what goes back are plain values.
+"""
+
+import contextlib
+import faulthandler
+import os
+import pkgutil
+import tempfile
+import threading
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from d2l_lite.grading.results import Record, outcome
+from d2l_lite.grading.tiers import Limits, SandboxError, Tier
+
+#: Seconds that a judge may need beyond the limit of a submission: to start, and to give up.
+PATIENCE = 60.0
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a judge is made of: the tests as text, and how learner code is confined.
+
+    `opener` names the function that makes the judge and its digests in a process; `tier` is empty
+    where each machine chooses its best one.
+    """
+
+    name: str
+    tests: str
+    tier: str
+    seed: int
+    limits: tuple[tuple[str, float], ...] = ()
+    opener: str = "d2l_lite.grading.desks:open_judge"
+    patience: float = PATIENCE
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock seconds after which a judge is taken for dead."""
+        return Limits(**self.as_limits()).submission + self.patience
+
+    def as_limits(self) -> dict[str, Any]:
+        """Return the limits that differ from the usual ones, by name."""
+        return dict(self.limits)
+
+
+@dataclass
+class Desk:
+    """The judge of this process, and what belongs to it."""
+
+    spec: Spec
+    judge: Any
+    digests: Mapping[str, str]
+    closing: contextlib.ExitStack
+
+
+_DESKS: list[Desk] = []
+#: Judges are not shared by threads: a worker with several of them grades one notebook at a time.
+_ONE_AT_A_TIME = threading.Lock()
+
+
+def open_judge(spec: Spec) -> tuple[Any, Mapping[str, str]]:
+    """Return a judge for the tests of `spec`, and the digests of the questions.
+
+    Args:
+        spec: The tests and the confinement.
+
+    Returns:
+        Judge and digests.
+
+    Raises:
+        SandboxError: The confinement does not work here.
+    """
+    from d2l_lite.grading.assignment import load_assignment
+    from d2l_lite.grading.judge import Judge
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, spec.name)
+        path.write_text(spec.tests, encoding="utf-8")
+        assignment = load_assignment(path)
+    tier = Tier(spec.tier) if spec.tier else None
+    judge = Judge(assignment, tier=tier, limits=Limits(**spec.as_limits()), seed=spec.seed)
+    if not spec.tier and not judge.tier.trusted:
+        judge.close()
+        raise SandboxError(
+            "this machine can only grade without isolation (tier plain), whose scores cannot be "
+            "trusted; run `python -m d2l_lite.grading probe` on it to see what is missing"
+        )
+    return judge, assignment.digests
+
+
+def _desk(spec: Spec) -> Desk:
+    """Return the judge of this process; one made of something else is closed first."""
+    if not _DESKS or _DESKS[0].spec != spec:
+        close_judge()
+        judge, digests = pkgutil.resolve_name(spec.opener)(spec)
+        closing = contextlib.ExitStack()
+        closing.enter_context(judge)
+        _DESKS.append(Desk(spec, judge, digests, closing))
+    return _DESKS[0]
+
+
+def close_judge() -> None:
+    """End the judge of this process, and its sandbox."""
+    while _DESKS:
+        _DESKS.pop().closing.close()
+
+
+def grade(spec: Spec, notebook: bytes, questions: Collection[str] | None) -> Record:
+    """Return the part of a record that the judge of this process determines.
+
+    A judge that does not come back ends with its process, even where it holds every lock of
+    Python: whoever waits for it sees a worker that died.
+
+    Args:
+        spec: The judge.
+        notebook: The notebook.
+        questions: Names of the questions to grade; all where it is None.
+
+    Returns:
+        Plain values.
+    """
+    with _ONE_AT_A_TIME, open(os.devnull, "w") as nowhere:
+        faulthandler.dump_traceback_later(spec.seconds, exit=True, file=nowhere)
+        try:
+            desk = _desk(spec)
+            return outcome(desk.judge.grade(notebook, questions=questions), desk.digests)
+        finally:
+            faulthandler.cancel_dump_traceback_later()

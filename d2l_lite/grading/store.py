@@ -1,0 +1,227 @@
+"""The output folder of a batch: its lock, its settings (`run.json`), its growing results."""
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from d2l_lite.grading.results import (
+    RESULTS,
+    OutputError,
+    Record,
+    SetInfo,
+    complete_lines,
+    parsed,
+)
+
+RUN, LOCK = "run.json", "batch.lock"
+VERSION = 1
+#: Records are safe from a power cut after at most this many seconds; from a crash at once.
+SYNC_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a batch is graded: kept in `run.json`, so that it goes on in the same way."""
+
+    seed: int
+    tests: str
+    submissions: str
+    info: SetInfo
+    tier: str = ""
+    limits: Mapping[str, float] = field(default_factory=dict)
+    roster: str = ""
+    layout: str = "plain"
+    book: str = ""
+    title: str = ""
+    #: Of what reports were written last: size of `results.jsonl`, address of the book, title.
+    reported: Sequence[Any] = ()
+    version: int = VERSION
+
+
+def load_run(folder: Path) -> Run | None:
+    """Return how the batch of an output folder is graded; None where none was started.
+
+    Args:
+        folder: The output folder.
+
+    Returns:
+        The settings.
+
+    Raises:
+        OutputError: `run.json` is not what this version writes.
+    """
+    path = folder / RUN
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{path} must be a batch's settings: {error}; restore it") from None
+    version = facts.get("version") if isinstance(facts, dict) else None
+    if version != VERSION:
+        raise OutputError(
+            f"{path} must have version {VERSION}, has {version!r}; grade into a new folder"
+        )
+    known = {one.name for one in fields(Run)}
+    return Run(**{k: v for k, v in facts.items() if k in known} | {"info": _info(path, facts)})
+
+
+def _info(path: Path, facts: Mapping[str, Any]) -> SetInfo:
+    """Return the part of `run.json` that is about the tests."""
+    try:
+        return SetInfo(**facts["info"])
+    except (KeyError, TypeError) as error:
+        raise OutputError(f"{path} must describe the tests: {error}; restore it") from None
+
+
+def save_run(folder: Path, run: Run) -> None:
+    """Write `run.json`, whole or not at all.
+
+    Args:
+        folder: The output folder.
+        run: The settings.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    path = folder / RUN
+    draft = folder / f".{RUN}.draft"
+    with telling(path):
+        with draft.open("w", encoding="utf-8") as file:
+            json.dump(asdict(run), file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+
+
+@contextlib.contextmanager
+def telling(path: Path) -> Iterator[None]:
+    """Return a context in which a failure of the file system says what to do about it."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"{path} cannot be written: {error.strerror or error}. Every record so far is kept; "
+            "make room or give another folder, then run the same command again"
+        ) from error
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is remembered of a learner's last record: enough to know what is done."""
+
+    offset: int
+    status: str
+    notebook: str
+    tests: str
+    seed: int
+    stamp: tuple[int, ...]
+    message: str
+    points: int | None
+
+
+class Store:
+    """The output folder of a running batch: locked, repaired, appended to, and read again.
+
+    Memory holds a few words for each learner, never the records.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.path = folder, folder / RESULTS
+        with telling(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        self._lock = _locked(folder / LOCK)
+        try:
+            with telling(self.path):
+                self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+            self.seen: dict[str, Seen] = {}
+            self.size = 0
+            for number, (offset, line) in enumerate(complete_lines(self.path), 1):
+                self._note(parsed(line, self.path, number), offset)
+                self.size = offset + len(line)
+            with telling(self.path):
+                os.ftruncate(self._file, self.size)
+        except OutputError:
+            os.close(self._lock)
+            raise
+        self._synced = time.monotonic()
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _note(self, found: Record, offset: int) -> None:
+        """Remember where the last record of a learner stands."""
+        names = ("status", "notebook", "tests", "seed", "message")
+        facts = {name: found.get(name, "") for name in names} | {"points": found.get("points")}
+        stamp = tuple(found.get("stamp") or ())
+        self.seen[found["learner"]] = Seen(offset=offset, stamp=stamp, **facts)
+
+    def append(self, found: Record) -> None:
+        """Add a record: one write, and none of it stays where not all of it fits.
+
+        Args:
+            found: The record.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+        line = json.dumps(found, separators=(",", ":")).encode() + b"\n"
+        with telling(self.path):
+            try:
+                rest = memoryview(line)
+                while rest:
+                    rest = rest[os.write(self._file, rest) :]
+            except OSError:
+                os.ftruncate(self._file, self.size)
+                raise
+        self._note(found, self.size)
+        self.size += len(line)
+        if time.monotonic() - self._synced >= SYNC_SECONDS:
+            self.sync()
+
+    def sync(self) -> None:
+        """Wait until every record is on the disk."""
+        with telling(self.path):
+            os.fsync(self._file)
+        self._synced = time.monotonic()
+
+    def read(self, offset: int) -> Record:
+        """Return the record that starts at an offset."""
+        with self.path.open("rb") as file:
+            file.seek(offset)
+            found: Record = json.loads(file.readline())
+        return found
+
+    def close(self) -> None:
+        """Let another batch write here."""
+        os.close(self._file)
+        os.close(self._lock)
+
+
+def _locked(path: Path) -> int:
+    """Return a descriptor that holds the lock of an output folder."""
+    import fcntl
+
+    with telling(path):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        holder = os.pread(descriptor, 100, 0).decode("ascii", "replace").strip()
+        os.close(descriptor)
+        raise OutputError(
+            f"{path.parent} is in use by another batch ({holder or 'process unknown'}); wait "
+            "until it has ended, or give another folder with --out"
+        ) from None
+    with telling(path):
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"pid {os.getpid()} on {os.uname().nodename}\n".encode(), 0)
+    return descriptor
