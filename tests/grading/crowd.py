@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.grading import crowd_answers as answers
-from tools.exercise_source import (
+from d2l_lite.grading.source import (
     ExerciseSource,
     SourceCell,
     read_source,
     solution_text,
     stub_text,
 )
+from tests.grading import crowd_answers as answers
 
 #: What kinds of learners there are, and how many of a hundred.
 SHARES: Mapping[str, int] = {

@@ -8,12 +8,13 @@ from collections import Counter
 import nbformat
 import pytest
 
+from d2l_lite.grading.proving import exercise_set
 from d2l_lite.grading.running import run_question
+from d2l_lite.grading.source import without_magics
 from tests.grading import crowd_answers
 from tests.grading.crowd import SHARES, Attack, Crowd, notebook_bytes, write
 from tests.processes import distinct_outputs
-from tools.exercise_source import source_path, without_magics
-from tools.exercises import exercise_set
+from tools.exercise_source import source_path
 from tools.repository import ROOT
 
 SOURCES = [source_path(ROOT, "mlp"), *sorted((ROOT / "tests/grading/sample").glob("*.md"))]
