@@ -12,9 +12,9 @@ Where the results are of several sets, each has a folder of its own.
 
 import contextlib
 import json
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from itertools import groupby
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -27,6 +27,7 @@ from d2l_lite.grading.pages import checked_book, sets_page
 from d2l_lite.grading.views import View, line, stem, views
 
 MANIFEST = "reports.json"
+Content = Callable[[], bytes]
 
 
 def write_reports(
@@ -54,39 +55,54 @@ def write_reports(
         OSError: A file cannot be written.
     """
     book, title = checked_book(book), line(title)
-    sets = {slug: list(group) for slug, group in groupby(views(records), lambda v: v.slug)}
-    written: dict[str, None] = {}
-    for slug, group in sets.items() if sets else {"": []}.items():
-        folder = f"{stem(slug)}/" if len(sets) > 1 else ""
-        for name, content in _files(group, _deeper(book, 1 if folder else 0), title):
-            _write(out / folder / name, content)
-            written[folder + name] = None
-    if len(sets) > 1:
-        _write(out / "index.html", sets_page([(slug, stem(slug)) for slug in sets], title).encode())
-        written["index.html"] = None
-    _remove(out, set(_manifest(out)) - written.keys())
-    _write(out / MANIFEST, _json({"files": list(written)}))
-    return [out / name for name in (*written, MANIFEST)]
+    made = dict(_all_files(views(records), book, title))
+    old = _manifest(out)
+    # Should this be interrupted, what it wrote so far is known to the next call.
+    _write(out / MANIFEST, _json({"files": sorted({*old, *made})}))
+    for name, content in made.items():
+        _write(out / name, content())
+    _remove(out, set(old) - made.keys())
+    _write(out / MANIFEST, _json({"files": sorted(made)}))
+    return [out / name for name in (*made, MANIFEST)]
 
 
-def _files(group: Sequence[View], book: str, title: str) -> Iterator[tuple[str, bytes]]:
-    """Yield path and content of each report of one set."""
+def _all_files(found: Sequence[View], book: str, title: str) -> Iterator[tuple[str, Content]]:
+    """Yield path and content of each report; with several sets in a folder for each."""
+    sets = {slug: list(group) for slug, group in groupby(found, lambda view: view.slug)}
+    if len(sets) <= 1:
+        yield from _files(found, book, title)
+        return
+    for slug, group in sets.items():
+        for name, content in _files(group, _deeper(book), title):
+            yield f"{stem(slug)}/{name}", content
+    folders = [(slug, stem(slug)) for slug in sets]
+    yield "index.html", lambda: sets_page(folders, title).encode()
+
+
+def _files(group: Sequence[View], book: str, title: str) -> Iterator[tuple[str, Content]]:
+    """Yield path and content of each report of one set; contents are made one at a time."""
     facts = class_statistics(group)
     for view in group:
-        page = feedback_page(view, book=_deeper(book, 1), title=title)
-        yield f"feedback/{view.stem}.html", page.encode()
-        made = gradescope(view)
-        if made is not None:
-            yield f"gradescope/{view.stem}/results.json", _json(made)
-    yield "gradebook.csv", gradebook(group)
-    yield "summary.json", _json(_summary(group, facts))
-    yield "index.html", overview_page(group, facts, book=book, title=title).encode()
+        yield f"feedback/{view.stem}.html", partial(_feedback, view, _deeper(book), title)
+        if view.score is not None:
+            yield f"gradescope/{view.stem}/results.json", partial(_gradescope, view)
+    yield "gradebook.csv", lambda: gradebook(group)
+    yield "summary.json", lambda: _json(_summary(group, facts))
+    yield "index.html", lambda: overview_page(group, facts, book=book, title=title).encode()
 
 
-def _deeper(book: str, folders: int) -> str:
-    """Return the address of the book as pages some folders deeper need it."""
+def _feedback(view: View, book: str, title: str) -> bytes:
+    return feedback_page(view, book=book, title=title).encode()
+
+
+def _gradescope(view: View) -> bytes:
+    return json.dumps(gradescope(view)).encode()
+
+
+def _deeper(book: str) -> str:
+    """Return the address of the book as pages one folder deeper need it."""
     relative = book and ":" not in book and not book.startswith("/")
-    return "../" * folders + book if relative else book
+    return f"../{book}" if relative else book
 
 
 def _summary(group: Sequence[View], facts: ClassStatistics) -> dict[str, Any]:
@@ -113,7 +129,7 @@ def _json(content: object) -> bytes:
 
 def _write(path: Path, content: bytes) -> None:
     """Write a file, complete or not at all."""
-    made = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    made = path.with_name(f".{path.name}.tmp")
     try:
         try:
             made.write_bytes(content)

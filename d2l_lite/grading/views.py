@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from d2l_lite.grading.running import CaseResult
@@ -109,7 +110,7 @@ class QuestionView:
     visible: tuple[CaseResult, ...]
     hidden: tuple[CaseResult, ...]
 
-    @property
+    @cached_property
     def failed(self) -> tuple[CaseResult, ...]:
         """The visible cases that did not pass."""
         return tuple(one for one in self.visible if one.status != "passed")
@@ -119,7 +120,7 @@ class QuestionView:
         """How many hidden cases did not pass: all that a learner is told of them."""
         return sum(one.status != "passed" for one in self.hidden)
 
-    @property
+    @cached_property
     def example(self) -> CaseResult | None:
         """The smallest failing visible example.
 
