@@ -6,7 +6,7 @@ Tests and solutions hold what learners must not see: keep these two files to you
 from collections.abc import Iterator
 from pathlib import Path
 
-from d2l_lite.grading.cells import MISSING, Cell, SourceError, setup_cell
+from d2l_lite.grading.cells import Cell, SourceError, missing, setup_cell
 from d2l_lite.grading.generating import grading_text, page_cells, visible_text
 from d2l_lite.grading.proving import prove
 from d2l_lite.grading.rules import faults
@@ -55,7 +55,7 @@ def author(
     try:
         from d2l_lite.grading.writing import blank_notebook, write_notebook, write_whole
     except ImportError as error:
-        raise SourceError(MISSING.format(name=error.name)) from error
+        raise SourceError(missing(error)) from error
     folder, made = Path(out_dir), []
     for solved, ending in ((False, ".ipynb"), (True, ".solution.ipynb")):
         made.append(folder / f"{source.slug}{ending}")

@@ -11,10 +11,6 @@ from pathlib import Path
 from typing import Any
 
 SETUP_TAG = "setup"
-MISSING = (
-    "the module {name} is missing, which reads and writes notebooks; install it with "
-    '`pip install "d2l-lite[grading]"`'
-)
 _INSTALL = """\
 # Installs the book's helper package where it is missing, as on a hosted notebook service.
 import importlib.util
@@ -63,6 +59,15 @@ class Cell:
         return first if len(first) <= 60 else first[:57] + "..."
 
 
+def missing(error: ImportError) -> str:
+    """Return what to do about a library that only authors of notebooks need."""
+    name = (error.name or str(error)).partition(".")[0]
+    return (
+        f"the module {name} is missing, which reads and writes notebooks; install it with "
+        '`pip install "d2l-lite[grading]"`'
+    )
+
+
 def read_cells(path: Path) -> tuple[Cell, ...]:
     """Return the cells of a text source, without the set-up cell.
 
@@ -82,9 +87,10 @@ def read_cells(path: Path) -> tuple[Cell, ...]:
 
         notebook = myst_to_notebook(text, add_source_map=True)
     except ImportError as error:
-        raise SourceError(MISSING.format(name=error.name)) from error
+        raise SourceError(missing(error)) from error
     except Exception as error:
-        raise SourceError(f"{path}: jupytext cannot read it: {error}") from error
+        reason = str(error).partition("\n")[0]
+        raise SourceError(f"{path}: jupytext cannot read it: {reason}") from error
     header = notebook.metadata.get("jupytext", {}).get("text_representation", {})
     if header.get("format_name") != "myst":
         raise SourceError(

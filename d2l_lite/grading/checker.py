@@ -9,6 +9,7 @@ from typing import Any
 
 from d2l_lite.grading import rendering, visible
 from d2l_lite.grading.cases import ExerciseSet
+from d2l_lite.grading.modules import new_module
 from d2l_lite.grading.running import QuestionResult, run_question
 
 
@@ -42,6 +43,21 @@ def load_set(slug: str) -> ExerciseSet:
     return ExerciseSet.from_names(slug, vars(importlib.import_module(f"{visible.__name__}.{slug}")))
 
 
+def read_set(slug: str, cases: str) -> ExerciseSet:
+    """Return the exercise set of a text of visible cases, as a notebook brings it along.
+
+    Args:
+        slug: Name of the set.
+        cases: Python, like the modules in `visible`.
+
+    Returns:
+        The set.
+    """
+    names = vars(new_module(f"visible_cases_of_{slug}"))
+    exec(compile(cases, f"<visible cases of {slug}>", "exec"), names)
+    return ExerciseSet.from_names(slug, names)
+
+
 def _unknown(kind: str, name: object, known: Iterable[str]) -> str:
     """Return the message for a name that is not there, with the nearest one that is."""
     known = list(known)
@@ -67,17 +83,25 @@ class Check:
         self._set: ExerciseSet | None = None
         self._namespace: Mapping[str, object] | None = None
 
-    def use(self, slug: str, *, namespace: Mapping[str, object] | None = None) -> None:
+    def use(
+        self,
+        slug: str,
+        *,
+        namespace: Mapping[str, object] | None = None,
+        cases: str | None = None,
+    ) -> None:
         """Choose the exercise set of this notebook, and show its questions.
 
         Args:
             slug: Name of the set.
             namespace: Names to check; those of the notebook or of the caller where it is None.
+            cases: The set's visible cases; those that this package holds where it is None.
 
         Raises:
             UnknownNameError: There is no set of this name.
         """
-        self._set, self._namespace = load_set(slug), namespace
+        self._set = load_set(slug) if cases is None else read_set(slug, cases)
+        self._namespace = namespace
         questions = self._set.questions.values()
         words = [f"{one.name} ({rendering.count(one.points, 'point')})" for one in questions]
         print(f"Checks for {slug}: {', '.join(words)}.")

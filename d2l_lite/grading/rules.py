@@ -75,9 +75,6 @@ def _cell_faults(source: ExerciseSource) -> Iterator[Fault]:
 def _tag_faults(cell: SourceCell) -> Iterator[str]:
     """Yield faults of a cell's tags and fields; a slip here could show learners a hidden case."""
     tags = cell.metadata.get("tags", [])
-    if not isinstance(tags, list):
-        yield f"tags must be a list, as in `tags: [hidden]`, got {tags!r}"
-        return
     ours = [tag for tag in tags if tag in ROLES]
     if len(ours) > 1:
         yield f"a cell must have at most one of the tags {ROLES}, got {ours}"
