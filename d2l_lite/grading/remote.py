@@ -5,7 +5,7 @@ that hangs or crashes is left out, a fresh worker runs the other cells, and grad
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from d2l_lite.grading.cases import Case
@@ -63,9 +63,10 @@ class Session:
 
     def _run_cell(self, number: int, source: str) -> bool:
         """Return whether the worker lives on after a cell; an exception is noted."""
-        seconds = self._limits.cell
+        message = {"do": "cell", "number": number, "source": source}
         try:
-            self._exchange({"do": "cell", "number": number, "source": source}, [], seconds=seconds)
+            reply, _ = self._exchange(message, [], seconds=self._limits.cell)
+            _raise_error(reply)
         except LearnerError as error:
             if error.kind == "stopped":
                 self.notes[f"Cell {number} was left out. {error.message}"] = None
@@ -88,7 +89,7 @@ class Session:
             The reply and its binary parts, unchecked but for their frame.
 
         Raises:
-            LearnerError: The learner's code raised, or had to be stopped.
+            LearnerError: The learner's code had to be stopped.
             SandboxError: No worker could be started.
         """
         self.run_cells()
@@ -116,8 +117,6 @@ class Session:
         except BaseException:  # half a message may be on its way
             self._stop()
             raise
-        if "error" in reply:
-            raise _learner_error(reply["error"])
         return reply, sent
 
     def _late(self, seconds: float) -> LearnerError:
@@ -183,9 +182,10 @@ class RemoteSide:
         message = {"do": "ask", "operation": operation, "node": node}
         before = self._session.used_cpu() if self._cpu is not None else 0.0
         reply, sent = self._session.ask(message, parts, seconds=self._seconds)
+        _print(reply.get("printed"))
         if self._cpu is not None:
             require_cpu(self._session.used_cpu() - before, self._cpu)
-        _print(reply.get("printed"))
+        _raise_error(reply)
         try:
             return decode(reply.get("value"), sent, resolve=lambda reference: reference)
         except CodecError as error:
@@ -207,10 +207,12 @@ def _print(text: object) -> None:
         print(clean(text, MAX_PRINTED))
 
 
-def _learner_error(fields: object) -> LearnerError:
-    """Return the error that a reply describes, in as far as it is well formed."""
-    found = fields if isinstance(fields, dict) else {}
+def _raise_error(reply: Mapping[str, Any]) -> None:
+    """Raise the error that a reply tells of, in as far as it is well formed."""
+    if "error" not in reply:
+        return
+    found = reply["error"] if isinstance(reply["error"], dict) else {}
     message, place = (clean(str(found.get(key, ""))[:2000]) for key in ("message", "place"))
     kind, bases = found.get("kind"), found.get("bases")
     names = [str(base)[:100] for base in bases[:50]] if isinstance(bases, list) else []
-    return LearnerError(message, place=place, kind=kind if kind in _KINDS else "error", bases=names)
+    raise LearnerError(message, place=place, kind=kind if kind in _KINDS else "error", bases=names)

@@ -75,7 +75,7 @@ ENDINGS = {
     "loop": ("while True: pass", "Stopped after 3 s"),
     "exit": ("import os; os._exit(3)", "ended its own process (exit 3)"),
     "crash": ("import ctypes; ctypes.string_at(0)", "signal 11"),
-    "kill": ("import os; os.kill(os.getpid(), 9)", "ended its own process"),
+    "abort": ("import os; os.abort()", "ended its own process"),
     "error": ("1 / 0", "ZeroDivisionError"),
     "leave": ("import sys; sys.exit()", "SystemExit"),
     "syntax": ("def broken(:", "SyntaxError"),
