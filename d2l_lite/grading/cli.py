@@ -12,6 +12,7 @@ from typing import Any
 from d2l_lite.grading import commands
 from d2l_lite.grading.batch import StoppedError
 from d2l_lite.grading.options import PROGRAM, parser
+from d2l_lite.grading.rendering import count
 from d2l_lite.grading.results import OutputError
 from d2l_lite.grading.store import load_run, save_run
 from d2l_lite.grading.tiers import Limits, SandboxError, Tier
@@ -122,7 +123,7 @@ def report(args: Namespace) -> int:
     run = replace(run, book=args.book or run.book, title=args.title or run.title)
     number = commands.write_all(args.results, run)
     save_run(args.results, run)
-    print(f"Reports on {number} learners: {args.results / 'index.html'}")
+    print(f"Reports on {count(number, 'learner')}: {args.results / 'index.html'}")
     return 0
 
 

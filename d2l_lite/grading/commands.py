@@ -17,6 +17,7 @@ from d2l_lite.grading.collecting import HandedIn, collect, same_name
 from d2l_lite.grading.desks import Spec
 from d2l_lite.grading.lanes import Lanes, ProcessLanes, dask_lanes
 from d2l_lite.grading.progress import Progress
+from d2l_lite.grading.rendering import count
 from d2l_lite.grading.results import OutputError, SetInfo, latest, read_results
 from d2l_lite.grading.store import Run, Store, load_run, save_run, telling
 from d2l_lite.grading.tiers import SandboxError, Tier
@@ -217,9 +218,8 @@ def _batch(args: Namespace, run: Run, tests: str, *, store: Store, progress: Pro
 
 def _cores() -> int:
     """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    usable = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))
+    return len(usable(0))
 
 
 def _report(store: Store, run: Run) -> None:
@@ -244,8 +244,8 @@ def _tell_rest(args: Namespace, counts: Counter[str]) -> None:
     """Say what is kept of a batch that ends early, and how to go on."""
     done = counts.total() - counts["left"]
     print(
-        f"{done} of {counts.total()} submissions have a result, which is kept. To go on, run the "
-        f"same command again:\n  {args.command_line}",
+        f"{done} of {count(counts.total(), 'submission')} have a result, "
+        f"which is kept. To go on, run the same command again:\n  {args.command_line}",
         file=sys.stderr,
     )
 
@@ -257,7 +257,7 @@ def _tell(args: Namespace, store: Store, everyone: Sequence[HandedIn], counts: C
     mean = f" (mean {sum(points) / len(points):.3g} points)" if points else ""
     words = [f"{counts['graded']} graded{mean}"]
     words += [f"{counts[key]} {text}" for key, text in WORDS.items() if counts[key]]
-    print(f"{len(everyone)} submissions: {', '.join(words)}.")
+    print(f"{count(len(everyone), 'submission')}: {', '.join(words)}.")
     for status in ("unreadable", "infrastructure"):
         names = [one.learner for one in everyone if _status(store, one) == status]
         for name in names[:MAX_LISTED]:

@@ -98,24 +98,20 @@ def record(facts: Mapping[str, Any], found: Mapping[str, Any], info: SetInfo) ->
         for name in ({} if failed else info.points)
     }
     points = None if failed else sum(one["points"] for one in questions.values())
+    now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
-        "learner": facts["learner"],
-        "file": facts["file"],
+        **{key: facts[key] for key in ("learner", "file")},
         "set": info.set,
         "notebook": facts["notebook"],
         "tests": info.digest,
         "seed": facts["seed"],
         "tier": found["tier"],
         "trusted": found["tier"] != "plain",
-        "status": found["status"],
-        "message": found["message"],
-        "notes": found["notes"],
+        **{key: found[key] for key in ("status", "message", "notes")},
         "points": points,
         "of": sum(info.points.values()),
-        "seconds": round(found["seconds"], 4),
-        "cpu_seconds": round(found["cpu_seconds"], 4),
-        "peak_memory": found["peak_memory"],
-        "time": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        **{key: round(found[key], 4) for key in ("seconds", "cpu_seconds", "peak_memory")},
+        "time": now,
         "stamp": facts["stamp"],
         "questions": questions,
     }

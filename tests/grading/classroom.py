@@ -44,10 +44,14 @@ class Classroom:
         return main(["regrade", str(self.out), "--tests", str(self.tests), *more], parts=PARTS)
 
     def start(self, *more):
-        """A process of its own, to be killed."""
+        """A process group of its own, as a terminal's command is, to be killed."""
         command = [sys.executable, "-m", "tests.grading.fakes", *self.words(*more)]
         return subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
         )
 
     @property

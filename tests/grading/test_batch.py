@@ -316,7 +316,7 @@ def test_an_interrupted_batch_says_how_to_go_on(room):
     with room.start("--jobs", "2") as process:
         wait_until(lambda: len(lines(room)) >= 2)
         judges = room.log.read_text().split()
-        process.send_signal(signal.SIGINT)
+        os.killpg(process.pid, signal.SIGINT)  # a Ctrl-C reaches all that the terminal started
         said = process.stdout.read()
     assert process.returncode == 130
     assert "of 12 submissions have a result, which is kept." in said
