@@ -187,7 +187,7 @@ def _only(wanted: Sequence[str], found: Sequence[HandedIn]) -> list[HandedIn]:
             near = difflib.get_close_matches(name, [one.learner for one in found], n=1)
             guess = f" Did you mean {near[0]!r}?" if near else ""
             raise UsageError(f"--only must name a learner with a submission, got {name!r}.{guess}")
-    return [known[same_name(name)] for name in dict.fromkeys(wanted)]
+    return [known[key] for key in dict.fromkeys(map(same_name, wanted))]
 
 
 def _batch(args: Namespace, run: Run, tests: str, *, store: Store, progress: Progress) -> Batch:

@@ -56,7 +56,10 @@ class Lane:
         context = multiprocessing.get_context("spawn")
         lane = cls(ProcessPoolExecutor(1, mp_context=context, initializer=_alone))
         lane.executor.submit(os.getpid)
-        (lane.process,) = set(multiprocessing.active_children()) - before
+        new = set(multiprocessing.active_children()) - before
+        if not new:
+            raise SandboxError("a judge's process ended as soon as it was started")
+        lane.process = new.pop()
         return lane
 
     def kill(self) -> None:

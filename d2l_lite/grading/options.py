@@ -182,7 +182,8 @@ def _grade_parser(one: ArgumentParser) -> None:
     one.add_argument(
         "--layout",
         choices=list(LAYOUTS),
-        help="how files are named: alice.ipynb (plain), or as Canvas or Moodle download them",
+        help="how files are named: alice.ipynb (plain), or as Canvas or Moodle download them; "
+        "learners are then called by name and number, ann_101",
     )
     one.add_argument("--book", metavar="URL", help="address of the book, for links in feedback")
     one.add_argument("--title", metavar="TEXT", help="what feedback calls this work")
