@@ -101,8 +101,8 @@ class Decoder:
 
     def _str(self, index: int) -> str:
         part = self._part(index)
-        if part.nbytes > 3 * nodes.MAX_TEXT:
-            raise CodecError(f"a text may have at most {nodes.MAX_TEXT:,} characters")
+        if part.nbytes > nodes.MAX_TEXT:
+            raise CodecError(f"a text may have at most {nodes.MAX_TEXT:,} bytes")
         try:
             return str(part, "utf-8", "surrogatepass")
         except UnicodeDecodeError as error:

@@ -81,11 +81,12 @@ class Encoder:
         ):
             self.inline += len(value)
             return value
-        if len(value) > nodes.MAX_TEXT:
-            raise CodecError(
-                f"a text may have at most {nodes.MAX_TEXT:,} characters, got {len(value):,}"
-            )
-        data = value.encode("utf-8", "surrogatepass")
+        size = len(value)
+        if size <= nodes.MAX_TEXT:
+            data = value.encode("utf-8", "surrogatepass")
+            size = len(data)
+        if size > nodes.MAX_TEXT:
+            raise CodecError(f"a text may have at most {nodes.MAX_TEXT:,} bytes, got {size:,}")
         return ["str", self._part(len(data), lambda: data)]
 
     def _bytes(self, value: bytes, _: int) -> Any:

@@ -14,6 +14,7 @@ MAX_BYTES = 1 << 30
 #: Characters of a str inside the JSON, and of all such together; what is longer becomes a part.
 MAX_INLINE = 256
 MAX_INLINE_TOTAL = 1 << 18
+#: Bytes of one text: a single rare character can make it four times larger in memory.
 MAX_TEXT = 16 << 20
 MAX_NAME = 200
 #: Keys of one set or dict, and those of them with the same hash: numbers can be chosen so that

@@ -543,7 +543,8 @@ def bomb():
         ([0] * 10_000_000, "at most 200,000 items in all"),
         (set(range(nodes.MAX_KEYS + 1)), "50,000 keys"),
         (dict.fromkeys(range(nodes.MAX_KEYS + 1)), "50,000 keys"),
-        ("x" * (nodes.MAX_TEXT + 1), "a text may have at most"),
+        ("x" * (nodes.MAX_TEXT + 1), "at most 16,777,216 bytes, got 16,777,217"),
+        ("é" * (nodes.MAX_TEXT // 2 + 1), "at most 16,777,216 bytes, got 16,777,218"),
         (np.broadcast_to(1.0, (10**6, 10**6)), "at most 1,073,741,824 bytes, these take 8,000,"),
         (torch.ones(1).expand(10**6, 10**6), "at most 1,073,741,824 bytes, these take 4,000,"),
         ([b""] * (nodes.MAX_PARTS + 1), "at most 50,000 arrays and long texts"),
@@ -553,10 +554,10 @@ def bomb():
 def test_what_is_too_large_is_refused_at_once(value, words):
     tracemalloc.start()
     try:
-        started = time.perf_counter()
+        started = time.process_time()
         with pytest.raises(CodecError, match=words):
             encode(value, refer=refuse)
-        assert time.perf_counter() - started < 10
+        assert time.process_time() - started < 10
         assert tracemalloc.get_traced_memory()[1] < 40 * MIB
     finally:
         tracemalloc.stop()
@@ -568,6 +569,7 @@ def test_the_limits_themselves_are_allowed():
         [0] * (nodes.MAX_ITEMS - 1),
         set(range(nodes.MAX_KEYS)),
         [b""] * nodes.MAX_PARTS,
+        "é" * (nodes.MAX_TEXT // 2),
     ):
         assert crossed(value) == value
     encode(np.zeros(4), refer=refuse, max_bytes=32)
@@ -614,7 +616,7 @@ for _ in range(100_000):
         (["complex", 1, 2], [], "two floats"),
         (["complex", 1.0, 2.0, 3.0], [], "two floats"),
         (["str", 0], [b"\xff"], "UTF-8"),
-        (["str", 0], [bytes(3 * nodes.MAX_TEXT + 1)], "a text may have at most"),
+        (["str", 0], [bytes(nodes.MAX_TEXT + 1)], "a text may have at most"),
         (["str", 0, 0], [b""], "got .int, int"),
         (["str", 0.0], [b""], "got .float"),
         (["str", True], [b"", b""], "got .bool"),
@@ -679,10 +681,10 @@ for _ in range(100_000):
     ids=lambda value: value if isinstance(value, str) and len(value) < 99 else "",
 )
 def test_a_node_that_breaks_the_format_is_refused(node, parts, words):
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(CodecError, match=words):
         decode(node, parts, resolve=keep)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize(
@@ -827,7 +829,7 @@ def test_whatever_is_mutated_is_refused_or_read_as_plain_values(seed):
     chance = random.Random(seed)
     read = refused = 0
     tracemalloc.start()
-    started = time.perf_counter()
+    started = time.process_time()
     try:
         for _ in range(400):
             node, parts = encode(chance.choice(SEEDS), refer=refuse, arguments=True)
@@ -843,7 +845,7 @@ def test_whatever_is_mutated_is_refused_or_read_as_plain_values(seed):
         assert tracemalloc.get_traced_memory()[1] < 8 * MIB
     finally:
         tracemalloc.stop()
-    assert time.perf_counter() - started < 60
+    assert time.process_time() - started < 60
     assert read > 10
     assert read + refused == 400
 
