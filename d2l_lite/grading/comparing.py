@@ -18,6 +18,8 @@ TOLERANCES = {
     "complex64": (1e-4, 1e-5),
     "number": (1e-4, 1e-6),
 }
+#: Results of these may be less precise than the reference; of coarser ones anything small would do.
+FINE = ("float64", "float32", "complex128", "complex64", "number")
 
 
 @dataclass(frozen=True)
@@ -28,9 +30,10 @@ class Rule:
     atol: float | None = None
     check_dtype: bool = True
 
-    def tolerances(self, *names: str) -> tuple[float, float]:
-        """Return relative and absolute tolerance for the dtypes of these names."""
-        pairs = [TOLERANCES.get(name, (0.0, 0.0)) for name in names] or [(0.0, 0.0)]
+    def tolerances(self, want: str, got: str = "") -> tuple[float, float]:
+        """Return relative and absolute tolerance for the dtypes of a reference and a result."""
+        names = [want, *([got] if got in FINE else [])]
+        pairs = [TOLERANCES.get(name, (0.0, 0.0)) for name in names]
         rtol = max(pair[0] for pair in pairs) if self.rtol is None else self.rtol
         atol = max(pair[1] for pair in pairs) if self.atol is None else self.atol
         return rtol, atol
@@ -76,7 +79,7 @@ def _array_difference(got: Any, want: Any, rule: Rule) -> str:
         return f"Wrong shape: {tuple(got.shape)} came back, {expected} was expected."
     if rule.check_dtype and got.dtype != want.dtype:
         return f"Wrong dtype: {dtype_name(got)} came back, {dtype_name(want)} was expected."
-    rtol, atol = rule.tolerances(dtype_name(got), dtype_name(want))
+    rtol, atol = rule.tolerances(dtype_name(want), dtype_name(got))
     return _values_difference(to_array(got), to_array(want), rtol=rtol, atol=atol)
 
 
@@ -84,12 +87,7 @@ def _values_difference(got: Any, want: Any, *, rtol: float, atol: float) -> str:
     """Return where values of equal shape differ, and by how much at most."""
     if got.dtype.kind not in "biufc":
         return f"Wrong dtype: an array of {got.dtype} came back, numbers were expected."
-    with np.errstate(all="ignore"):
-        wide = complex if "c" in (got.dtype.kind, want.dtype.kind) else float
-        got, want = got.astype(wide), want.astype(wide)
-        same = (got == want) | (np.isnan(got) & np.isnan(want))
-        gap = np.where(same, 0.0, np.abs(got - want))
-        wrong = ~same & ~(gap <= atol + rtol * np.abs(want))
+    wrong, gap = _wrong(got, want, rtol=rtol, atol=atol)
     if not wrong.any():
         return ""
     for test, word in ((np.isnan, "NaN"), (np.isinf, "infinite")):
@@ -99,13 +97,34 @@ def _values_difference(got: Any, want: Any, *, rtol: float, atol: float) -> str:
             return f"{count} {word}{_place(np.argwhere(bad)[0])}."
     gap = np.where(wrong, gap, -1.0)
     place = np.unravel_index(int(np.argmax(np.where(np.isnan(gap), np.inf, gap))), gap.shape)
-    pair = f"got {got[place]:.6g}, expected {want[place]:.6g}"
+    pair = f"got {_written(got[place])}, expected {_written(want[place])}"
     if gap.size == 1:
         return f"The value differs by {gap[place]:.3g}: {pair}."
     return (
         f"{wrong.sum()} of {wrong.size} values differ; "
         f"the largest difference is {gap[place]:.3g}{_place(place)}: {pair}."
     )
+
+
+def _wrong(got: Any, want: Any, *, rtol: float, atol: float) -> tuple[Any, Any]:
+    """Return which values are wrong, and how far each is from its reference.
+
+    Nothing finite is close to infinity. Without a tolerance values are compared as they are: as
+    floats, whole numbers beyond 2**53 would equal their neighbors.
+    """
+    with np.errstate(all="ignore"):
+        same = got == want
+        wide = complex if "c" in (got.dtype.kind, want.dtype.kind) else float
+        got, want = got.astype(wide), want.astype(wide)
+        same = same | (np.isnan(got) & np.isnan(want))
+        gap = np.where(same, 0.0, np.abs(got - want))
+        near = np.isfinite(want) & (gap <= atol + rtol * np.abs(want))
+    return ~same & ~(near & (rtol + atol > 0)), gap
+
+
+def _written(value: Any) -> str:
+    """Return a number of an array: whole ones with every digit."""
+    return str(int(value)) if value.dtype.kind in "biu" else f"{value:.6g}"
 
 
 def _place(index: Any) -> str:
@@ -132,8 +151,8 @@ def _number_difference(got: Any, want: Any, rule: Rule) -> str:
         return f"Wrong shape: {tuple(got.shape)} came back, a single number was expected."
     if not is_array and (isinstance(got, bool) or not isinstance(got, int | float | complex)):
         return f"Wrong type: {type_name(got)} came back, a number was expected."
-    names = ["number", dtype_name(got)] if is_array else ["number"]
-    rtol, atol = rule.tolerances(*([] if isinstance(want, int) else names))
+    names = ("number", dtype_name(got)) if is_array else ("number",)
+    rtol, atol = rule.tolerances(*("whole",) if isinstance(want, int) else names)
     one, other = to_array(got), to_array(want)
     if "O" in (one.dtype.kind, other.dtype.kind):  # whole numbers beyond 64 bits
         return "" if got == want else f"{short(got)} came back, {short(want)} was expected."

@@ -10,6 +10,8 @@ MAX_CHARACTERS = 240
 #: Arrays of more elements than this are shown by their corners and their shape.
 MAX_ELEMENTS = 12
 MAX_ITEMS = 8
+#: Arrays of more axes than this are shown flat: they have 2**axes corners.
+MAX_AXES = 6
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 
 
@@ -110,7 +112,7 @@ def _array_text(value: Any) -> str:
     if array.dtype.hasobject:
         return f"{name} of Python objects, shape {tuple(array.shape)}"
     text = np.array2string(
-        array,
+        array if array.ndim <= MAX_AXES else array.reshape(-1),
         precision=4,
         threshold=MAX_ELEMENTS,
         edgeitems=2 if array.ndim < 3 else 1,

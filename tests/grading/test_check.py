@@ -570,6 +570,35 @@ def test_a_question_without_cases_gives_no_points():
     assert run_question(ExerciseSet.from_names("x", names), "q", namespace={}).points == 0
 
 
+CHEATS = {
+    "a finite number for infinity": (5.0, float("inf")),
+    "finite values for infinite ones": (np.ones(2), np.array([np.inf, -np.inf])),
+    "minus infinity for infinity": (-np.inf, np.inf),
+    "a coarse zero for a small number": (np.float16(0), 0.0005),
+    "a coarse tensor for a small number": (torch.tensor(0.0, dtype=torch.bfloat16), 0.004),
+}
+
+
+@pytest.mark.parametrize(("got", "want"), CHEATS.values(), ids=CHEATS)
+def test_nothing_is_close_by_its_dtype_or_by_infinity_alone(got, want):
+    with pytest.raises(MismatchError):
+        close(got, want)
+
+
+@pytest.mark.parametrize("kind", [int, np.array, torch.tensor], ids=["int", "array", "tensor"])
+def test_whole_numbers_beyond_the_precision_of_floats_are_met_exactly(kind):
+    equal(kind(2**60), kind(2**60))
+    with pytest.raises(
+        MismatchError, match=r"got 1152921504606846977, expected 115292150460684697"
+    ):
+        equal(kind(2**60 + 1), kind(2**60))
+
+
+def test_an_array_of_many_axes_is_shown_flat():
+    """Shown by its corners it would be four million numbers."""
+    assert short(np.zeros((2,) * 22, dtype=bool)).endswith("[False, ..., False])")
+
+
 # Short texts
 
 

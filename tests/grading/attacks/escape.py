@@ -479,9 +479,10 @@ subprocess.Popen("nohup setsid sleep 86398 > /dev/null 2>&1 &", shell=True)
         """
         import os
         won = False
-        for folder in ("/tmp", "/dev/shm", os.path.expanduser("~"), os.getcwd()):
-            path = f"{folder}/@MARK@-memo-{folder.count('/')}"
-            won = won or os.path.exists(path)
+        folders = ("/tmp", "/dev/shm", os.path.expanduser("~"), os.getcwd())
+        paths = [f"{folder}/@MARK@-memo" for folder in folders]
+        won = any(map(os.path.exists, paths))
+        for path in paths:
             try:
                 open(path, "w").write("x")
             except OSError:

@@ -15,10 +15,11 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from d2l_lite.grading.assignment import load_assignment
+
 from d2l_lite.grading.judge import Judge, SubmissionResult
 from d2l_lite.grading.sandbox import Limits, Tier
 from tests.grading.attacks.submission import HERE, Attack, cells_of, filled, notebook, solutions
@@ -33,6 +34,8 @@ LIMITS = Limits(
     disk=32 << 20,
     reply=16 << 20,
 )
+#: Training needs longer, and PyTorch more memory.
+LIMITS_OF = {"arrays": LIMITS, "tensors": replace(LIMITS, cell=4.0, call=4.0)}
 #: The judge's own memory may grow so much while it grades one attack, in bytes.
 MAX_JUDGE_GROWTH = 400 << 20
 BASES = ("arrays", "tensors")
@@ -178,7 +181,6 @@ class Session:
     range: Range
     tier: Tier
     base: str
-    limits: Limits = LIMITS
     judge: Judge = field(init=False)
     full: dict[str, int] = field(init=False)
 
@@ -186,7 +188,7 @@ class Session:
         assignment = load_assignment(self.range.assignment(self.base))
         questions = assignment.exercises.questions
         self.full = {name: question.points for name, question in questions.items()}
-        self.judge = Judge(assignment, tier=self.tier, limits=self.limits, seed=7)
+        self.judge = Judge(assignment, tier=self.tier, limits=LIMITS_OF[self.base], seed=7)
         imports = "import numpy as np\n" + "import torch\n" * (self.base == "tensors")
         self._honest = notebook([imports, *solutions(self.base).values()]).encode()
 

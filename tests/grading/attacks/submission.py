@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tools.exercise_source import ExerciseSource, read_source, solution_text
+from d2l_lite.grading.source import ExerciseSource, read_source, solution_text
 
 HERE = Path(__file__).parent
 KINDS = ("tamper", "read", "escape", "exhaust", "forge", "malformed")
@@ -79,7 +79,8 @@ def attempt(kind: str, name: str, body: str, **more: object) -> Attack:
     """Return an attack whose answer is right if this function's body returned something true."""
     question = str(more.get("question", "softmax"))
     tried = f"def _attempt():\n{textwrap.indent(textwrap.dedent(body).strip(), '    ')}\n"
-    tried += "try:\n    won = bool(_attempt())\nexcept BaseException as error:\n    won = False\n"
+    tried += "try:\n    won, why = bool(_attempt()), 'tried'\n"
+    tried += "except BaseException as error:\n    won, why = False, repr(error)\n"
     return attack(kind, name, tried + rewarded(question), **more)  # type: ignore[arg-type]
 
 
