@@ -102,8 +102,8 @@ def gain_privileges(facts: Mapping[str, Any]) -> str:
     return ", ".join(got)
 
 
-def fill_disk(facts: Mapping[str, Any]) -> str:
-    """Try to write more than the limit into the worker's folder, and into shared memory."""
+def write_large(facts: Mapping[str, Any]) -> str:
+    """Try to write a file above the limit into the worker's folder, and into shared memory."""
     filled = []
     for folder in dict.fromkeys((os.environ["TMPDIR"], "/dev/shm")):
         path = Path(folder) / f"d2l-lite-probe-{os.getpid()}"
@@ -150,6 +150,18 @@ def fork_many(facts: Mapping[str, Any]) -> str:
     return f"{len(started)} processes were started" if many else ""
 
 
+def fill_disk(facts: Mapping[str, Any]) -> str:
+    """Try to write several files that are together above the limit."""
+    try:
+        for number in range(4):
+            path = Path(os.environ["TMPDIR"]) / f"d2l-lite-probe-{number}"
+            path.write_bytes(bytes(facts["disk"] // 2))
+    except OSError:
+        return ""
+    time.sleep(2)
+    return "files above the limit stayed for two seconds"
+
+
 def hoard(facts: Mapping[str, Any]) -> str:
     """Try to hold more memory than the limit in several processes together."""
     for _ in range(3):
@@ -189,7 +201,7 @@ HARMLESS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "see other processes": see_processes,
     "signal the judge": signal_judge,
     "gain privileges": gain_privileges,
-    "fill the disk": fill_disk,
+    "write a large file": write_large,
     "allocate at once": allocate,
     "load Python's library": import_late,
 }

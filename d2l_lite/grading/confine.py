@@ -10,7 +10,7 @@ import ctypes
 import os
 import resource
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from d2l_lite.grading import landlock
@@ -65,12 +65,14 @@ def _mount(source: str, target: str, kind: str | None, *, flags: int, data: str 
         raise OSError(error.errno, f"{error.strerror} ({kind or 'bind'} on {target})") from None
 
 
-def private_mounts(disk: int) -> None:
-    """Give this process `/proc` of its own processes, and an empty `/tmp` and `/dev/shm`.
+def private_mounts(disk: int, kept: Iterable[str]) -> None:
+    """Give this process `/proc` of its own processes, and a fresh `/tmp` and `/dev/shm`.
 
     Args:
         disk: Bytes that `/tmp` and `/dev/shm` may hold together.
+        kept: What stays to be seen of those that were there before.
     """
+    held = {path: os.open(path, os.O_PATH) for path in kept if os.path.exists(path)}
     _mount("none", "/", None, flags=MS_REC | MS_PRIVATE)
     safe = MS_NOSUID | MS_NODEV
     _mount("proc", "/proc", "proc", flags=safe | MS_NOEXEC | MS_RDONLY)
@@ -80,6 +82,13 @@ def private_mounts(disk: int) -> None:
         os.mkdir(f"/tmp/{name}")
         os.chmod(f"/tmp/{name}", 0o1777)
         _mount(f"/tmp/{name}", target, None, flags=MS_BIND)
+    for path, descriptor in held.items():
+        is_folder = os.path.isdir(f"/proc/self/fd/{descriptor}")
+        os.makedirs(path if is_folder else os.path.dirname(path), exist_ok=True)
+        if not is_folder:
+            os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o444))
+        _mount(f"/proc/self/fd/{descriptor}", path, None, flags=MS_BIND | MS_REC)
+        os.close(descriptor)
 
 
 def enter_user_namespace(uid: int) -> None:
@@ -215,6 +224,13 @@ def reset_signals() -> None:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 
 
+def _be_first_to_go() -> None:
+    """Let the kernel end this process before any other where memory is short."""
+    descriptor = os.open("self/oom_score_adj", os.O_WRONLY, dir_fd=PROC_FD)
+    os.write(descriptor, b"1000")
+    os.close(descriptor)
+
+
 def confine(config: Mapping[str, Any], request: Mapping[str, Any]) -> None:
     """Confine this process for good: what a worker does between the fork and a learner's code.
 
@@ -226,9 +242,10 @@ def confine(config: Mapping[str, Any], request: Mapping[str, Any]) -> None:
         OSError: A step failed; the worker must not go on.
     """
     rules = -1
+    _be_first_to_go()
     if config["namespaces"]:
         call("unshare", NAMESPACES)
-        private_mounts(config["limits"]["disk"])
+        private_mounts(config["limits"]["disk"], config["kept"])
         if config["users"]:
             enter_user_namespace(request["uid"])
     else:
@@ -239,8 +256,9 @@ def confine(config: Mapping[str, Any], request: Mapping[str, Any]) -> None:
     os.close(PROC_FD)
     os.chdir(request["folder"])
     limit(config["limits"], processes=request["processes"], cpu=config["cpu"])
-    if config["tier"] != "plain":
+    if config["tier"] != "plain" or os.geteuid() == 0:
         drop_bounding_set()
+    if config["tier"] != "plain":
         become(request["uid"])
     drop_capabilities()
     call("prctl", PR_SET_DUMPABLE, 1, 0, 0, 0)

@@ -11,8 +11,9 @@ from d2l_lite.grading.tiers import SandboxError
 
 #: Newer system calls than those this list was made from are not there, as on an old kernel.
 NEWEST = 456
-#: New namespaces, for `clone`.
-_NAMESPACE_FLAGS = 0x7E020080
+#: New namespaces, and children that would be the server's, for `clone`.
+_CLONE_FLAGS = 0x7E028080
+_PR_SET_PDEATHSIG = 1
 _MAP_SHARED_ANONYMOUS = 0x21
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
 #: What is refused, one line a reason.
@@ -84,10 +85,12 @@ def _refuse(
 def _add_conditions(library: Any, made: Any) -> None:
     """Refuse what depends on arguments; `clone3` hides them, so the C library must use `clone`."""
     _refuse(library, made, "clone3", errno.ENOSYS)
-    for flag in (1 << bit for bit in range(32) if _NAMESPACE_FLAGS >> bit & 1):
+    for flag in (1 << bit for bit in range(32) if _CLONE_FLAGS >> bit & 1):
         _refuse(library, made, "clone", errno.EPERM, library.Arg(0, library.MASKED_EQ, flag, flag))
     shared = library.Arg(3, library.MASKED_EQ, _MAP_SHARED_ANONYMOUS, _MAP_SHARED_ANONYMOUS)
     _refuse(library, made, "mmap", errno.ENOMEM, shared)
+    signal = library.Arg(0, library.EQ, _PR_SET_PDEATHSIG)
+    _refuse(library, made, "prctl", errno.EPERM, signal)
     for request in (_TIOCSTI, _TIOCLINUX):
         word = library.Arg(1, library.MASKED_EQ, 0xFFFFFFFF, request)
         _refuse(library, made, "ioctl", errno.EPERM, word)

@@ -12,7 +12,7 @@ import sysconfig
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from d2l_lite.grading import landlock
+from d2l_lite.grading import jobs, landlock
 from d2l_lite.grading.tiers import SandboxError, Tier
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -43,7 +43,7 @@ ENVIRONMENT = {
 }
 #: The worker's user inside a namespace of users of its own.
 INNER_UID = 1000
-FIRST_UID, LAST_UID = 61_500_000, 61_501_000
+FIRST_UID, LAST_UID = 61_500_000, 61_500_999
 
 
 def import_paths(modules: Sequence[str]) -> list[str]:
@@ -93,7 +93,7 @@ def hidden_paths(paths: Sequence[str]) -> list[str]:
     return landlock.hidden(dict.fromkeys([*own, str(PACKAGE), *paths]))
 
 
-def command(tier: Tier, *, readable: Sequence[Path], descriptors: Sequence[int]) -> list[str]:
+def command(tier: Tier, *, readable: Sequence[str], descriptors: Sequence[int]) -> list[str]:
     """Return the command that starts the server.
 
     Args:
@@ -123,7 +123,7 @@ def command(tier: Tier, *, readable: Sequence[Path], descriptors: Sequence[int])
     words += ["--cap-drop", "ALL"]
     for name in CAPABILITIES:
         words += ["--cap-add", f"CAP_{name}"]
-    return [*words, *_mounts([*python_paths(), *map(str, readable)]), "--", *server]
+    return [*words, *_mounts([*python_paths(), *readable]), "--", *server]
 
 
 def _mounts(paths: Sequence[str]) -> Iterator[str]:
@@ -159,6 +159,11 @@ def is_mapped(uid: int) -> bool:
     return any(first <= uid < first + count for first, _, count in ranges)
 
 
+def below_private(paths: Sequence[str]) -> list[str]:
+    """Return the paths that a worker's own `/tmp` and `/dev/shm` would hide."""
+    return [path for path in paths if path.startswith(("/tmp/", "/dev/shm/"))]
+
+
 def counts_by_namespace() -> bool:
     """Return whether this kernel counts a user's processes in each namespace of users apart."""
     major, minor = os.uname().release.split(".")[:2]
@@ -189,7 +194,7 @@ class Users:
     def __init__(self) -> None:
         self._held: dict[int, socket.socket] = {}
         self._free: list[int] = []
-        self._first = FIRST_UID if is_mapped(LAST_UID) else 60_000
+        self._first = FIRST_UID if is_mapped(LAST_UID + jobs.CLEANERS) else 60_000
 
     def take(self) -> int:
         """Return a number that no other worker has.
@@ -199,8 +204,9 @@ class Users:
         """
         if self._free:
             return self._free.pop()
-        for uid in range(self._first, self._first + LAST_UID - FIRST_UID):
-            if uid in self._held or is_listed(uid) or not is_mapped(uid):
+        for uid in range(self._first, self._first + jobs.CLEANERS):
+            both = (uid, uid + jobs.CLEANERS)
+            if uid in self._held or not all(is_mapped(one) and not is_listed(one) for one in both):
                 continue
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
             try:

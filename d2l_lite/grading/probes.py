@@ -19,6 +19,12 @@ LIMITS = Limits(memory=64 << 20, processes=8, disk=1 << 20, submission=10.0)
 ANSWER_SECONDS = 10.0
 #: What a process without privileges can promise; its probe is right where these hold.
 PLAIN_PROMISES = {"allocate at once", "hoard memory", "load Python's library", "outlive the end"}
+#: Attempts to use too much: the function, and how the watchdog names the end of its worker.
+GREEDY = {
+    "fork many": ("fork_many", "processes"),
+    "hoard memory": ("hoard", "memory"),
+    "fill the disk": ("fill_disk", "disk"),
+}
 
 
 @dataclass(frozen=True)
@@ -122,25 +128,31 @@ def _outlived(worker: Worker, facts: Mapping[str, Any]) -> str:
     return seen or ("a process wrote after the end" if left else "")
 
 
-def _too_much(worker: Worker, facts: Mapping[str, Any], *, name: str, reason: str) -> str:
+def _too_much(sandbox: Sandbox, facts: Mapping[str, Any], *, name: str, reason: str) -> str:
     """Return whether an attempt to use too much went through; its end may be the worker's."""
-    seen = _attempt(worker, name, facts)
-    ending = worker.kill()
-    return "" if ending.reason == reason else seen
+    with _fresh(sandbox) as worker:
+        seen = _attempt(worker, name, facts)
+        return "" if worker.kill().reason == reason else seen
+
+
+@contextlib.contextmanager
+def _fresh(sandbox: Sandbox) -> Iterator[Worker]:
+    """Return a fresh worker for a while."""
+    worker = sandbox.start()
+    try:
+        yield worker
+    finally:
+        worker.kill()
 
 
 def _checks(sandbox: Sandbox, facts: Mapping[str, Any]) -> dict[str, str]:
     """Return what every attempt found."""
-    first, second, third = sandbox.start(), sandbox.start(), sandbox.start()
-    try:
-        checks = _harmless(first, facts)
-        checks["outlive the end"] = _outlived(first, facts)
-        checks["find another's files"] = _attempt(second, "find_left_behind", facts)
-        checks["fork many"] = _too_much(second, facts, name="fork_many", reason="processes")
-        checks["hoard memory"] = _too_much(third, facts, name="hoard", reason="memory")
-    finally:
-        for worker in (first, second, third):
-            worker.kill()
+    with _fresh(sandbox) as worker, _fresh(sandbox) as another:
+        checks = _harmless(worker, facts)
+        checks["outlive the end"] = _outlived(worker, facts)
+        checks["find another's files"] = _attempt(another, "find_left_behind", facts)
+    for title, (name, reason) in GREEDY.items():
+        checks[title] = _too_much(sandbox, facts, name=name, reason=reason)
     return checks
 
 

@@ -68,7 +68,7 @@ class Server:
         self._dog = watching.Watchdog()
         if self._config["namespaces"]:
             self._namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
-        else:
+        elif self._config["tier"] == "plain":
             kernel.call("prctl", confine.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         fcntl.fcntl(self._control, fcntl.F_SETFL, flags)
         gc.collect()
@@ -133,12 +133,15 @@ class Server:
             if work is None:
                 os.close(descriptors[0])
             return work
-        job = self._jobs[request["job"]]
-        if request["do"] == "kill":
+        job = self._jobs.get(request["job"])
+        if job is None:
+            self._answer({"cpu": 0.0})
+        elif request["do"] == "kill":
             job.end("killed", self._dog)
             del self._jobs[request["job"]]
             self._answer(job.ending())
         else:
+            self._watch()
             self._answer({"cpu": job.cpu()})
         return None
 

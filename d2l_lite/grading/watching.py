@@ -22,6 +22,7 @@ class Process:
     pid: int
     parent: int
     group: int
+    alive: bool
     flags: int
     threads: int
     started: int
@@ -41,6 +42,7 @@ def read_process(pid: int) -> Process | None:
         pid,
         parent=int(words[1]),
         group=int(words[2]),
+        alive=words[0] not in (b"Z", b"X"),
         flags=int(words[6]),
         threads=int(words[17]) if words[0] != b"Z" else 1,
         started=int(words[19]),

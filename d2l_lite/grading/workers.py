@@ -36,13 +36,15 @@ class _Process:
         self._errors = os.memfd_create("errors")
         self._started = threading.Event()
         self._popen: subprocess.Popen[bytes] | None = None
-        self._failure: OSError | None = None
+        self._failures: list[OSError] = []
+        self._said: str | None = None
         self._descriptors = (theirs.fileno(), judge)
         self._thread = threading.Thread(target=self._run, args=(list(words),), daemon=True)
         self._thread.start()
         self._started.wait()
-        if self._failure is not None:
-            raise SandboxError(f"the sandbox could not be started: {self._failure}")
+        for failure in self._failures:
+            self.close()
+            raise SandboxError(f"the sandbox could not be started: {failure}")
 
     def _run(self, words: list[str]) -> None:
         """Start the program and wait for its end."""
@@ -58,30 +60,32 @@ class _Process:
                 start_new_session=True,
             )
         except OSError as error:
-            self._failure = error
+            self._failures.append(error)
         self._started.set()
         if self._popen is not None:
             self._popen.wait()
 
     def close(self) -> str:
         """Return what the program said at its end; its control socket must be closed before."""
-        assert self._popen is not None
-        self._thread.join(CLOSE_SECONDS)
-        if self._thread.is_alive():
-            self._popen.kill()
-            self._thread.join()
-        size = os.fstat(self._errors).st_size
-        said = os.pread(self._errors, 2000, max(0, size - 2000)).decode(errors="replace")
-        os.close(self._errors)
-        return said.strip()
+        if self._said is None:
+            self._thread.join(CLOSE_SECONDS)
+            if self._thread.is_alive() and self._popen is not None:
+                self._popen.kill()
+                self._thread.join()
+            size = os.fstat(self._errors).st_size
+            said = os.pread(self._errors, 2000, max(0, size - 2000))
+            self._said = said.decode(errors="replace").strip()
+            os.close(self._errors)
+        return self._said
 
 
 class _Server:
     """The judge's side of a fork server: requests and answers, one after another."""
 
-    def __init__(self, tier: Tier, config: dict[str, Any], readable: Sequence[Path]) -> None:
+    def __init__(self, tier: Tier, config: dict[str, Any], readable: Sequence[str]) -> None:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._lock = threading.Lock()
+        self._broken = False
         judge = os.pidfd_open(os.getpid())
         try:
             descriptors = (theirs.fileno(), judge)
@@ -101,7 +105,8 @@ class _Server:
         except BaseException as error:
             said = self.close()
             if isinstance(error, OSError):
-                raise SandboxError(f"the sandbox {tier.value!r} did not start: {said}") from None
+                why = said.splitlines()[-1] if said else str(error)
+                raise SandboxError(f"the sandbox {tier.value!r} did not start: {why}") from None
             raise
         self._control.settimeout(ANSWER_SECONDS)
 
@@ -109,8 +114,12 @@ class _Server:
         """Return the answer to a request, or raise OSError where the server is gone."""
         message = json.dumps(request).encode()
         with self._lock:
+            if self._broken:
+                raise ConnectionResetError("the sandbox's server did not answer before")
+            self._broken = True
             socket.send_fds(self._control, [message], descriptors)
             answer = self._control.recv(MAX_MESSAGE)
+            self._broken = not answer
         if not answer:
             raise ConnectionResetError("the sandbox's server ended")
         decoded: dict[str, Any] = json.loads(answer)
@@ -172,6 +181,7 @@ class Worker:
                     answer = self._server.ask({"do": "kill", "job": self._job})
                     self._ending = Ending(**answer)
                 except OSError:
+                    self._sandbox._end_without_server(self._uid)
                     self._ending = Ending("killed", 0.0, 0)
                 self.socket.close()
                 self._sandbox._forget(self, self._uid)
@@ -228,6 +238,7 @@ class Sandbox:
         """Return a new server."""
         namespaces = self.tier is Tier.BUBBLEWRAP
         paths = launching.import_paths(("numpy", *self._preload))
+        readable = [*map(str, self._readable), *paths]
         config = {
             "tier": self.tier.value,
             "namespaces": namespaces,
@@ -238,10 +249,11 @@ class Sandbox:
             "entry": self._entry,
             "folder": self._folder,
             "paths": paths,
-            "readable": [*launching.readable(), *paths, *map(str, self._readable)],
+            "readable": [*launching.readable(), *readable],
+            "kept": launching.below_private([*launching.python_paths(), *readable]),
             "hidden": launching.hidden_paths(paths) if self.tier is Tier.OTHER_UID else [],
         }
-        return _Server(self.tier, config, (*self._readable, *map(Path, paths)))
+        return _Server(self.tier, config, readable)
 
     def start(self) -> Worker:
         """Return a fresh worker.
@@ -282,11 +294,15 @@ class Sandbox:
 
     def _purge(self) -> None:
         """End what workers of a server that died may have left, where no namespace did."""
-        if self.tier is Tier.OTHER_UID:
-            for worker in self._workers:
-                launching.kill_user(worker._uid)
+        for worker in self._workers:
+            self._end_without_server(worker._uid)
         for name in os.listdir(self._folder) if self._folder else ():
             shutil.rmtree(f"{self._folder}/{name}", ignore_errors=True)
+
+    def _end_without_server(self, uid: int) -> None:
+        """End every process of a worker's user, where no namespace ended them."""
+        if self.tier is Tier.OTHER_UID:
+            launching.kill_user(uid)
 
     def _process_limit(self) -> int | None:
         """Return how many processes the kernel is told to grant to a worker's user."""
