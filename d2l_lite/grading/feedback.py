@@ -130,6 +130,8 @@ def _sum(view: View) -> str:
     """Return one sentence about the whole."""
     full = sum(one.status == "passed" for one in view.questions)
     still = sum(one.status in WORDS for one in view.questions)
+    if not view.questions:
+        return "Of no question is there a result."
     if full == len(view.questions):
         return "Every question has full points."
     if still == len(view.questions):

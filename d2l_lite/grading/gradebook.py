@@ -64,7 +64,7 @@ def _notes(view: View) -> str:
 
 def _cell(text: str) -> str:
     """Return a text that no spreadsheet takes for a formula."""
-    return _FORMULA.sub(r"\1'\2", " ".join(text.split()))
+    return _FORMULA.sub(r"\1'\2", text)
 
 
 @dataclass(frozen=True)

@@ -165,7 +165,7 @@ def _table(views: Sequence[View]) -> str:
     """Return the class, a row for each learner."""
     names = question_names(views)
     head = _head(
-        "Learner", *(f"#<code>{escape(name)}</code>" for name in names), "#Total", "Status", "Notes"
+        "Learner", "#Total", "Status", *(f"#<code>{escape(name)}</code>" for name in names), "Notes"
     )
     rows = "".join(_row(view, names) for view in views)
     table = f'<table class="class" data-sortable>\n{head}<tbody>\n{rows}</tbody>\n</table>\n'
@@ -184,7 +184,8 @@ def _row(view: View, names: Sequence[str]) -> str:
     name, notes = _cut(view.learner, 60), _cut(" ".join((view.message, *view.notes)), 160)
     return (
         f'<tr><th scope="row"><a href="feedback/{view.stem}.html">'
-        f"<bdi>{escape(name)}</bdi></a></th>{cells}{total}<td>{escape(view.status)}{trust}</td>"
+        f"<bdi>{escape(name)}</bdi></a></th>{total}"
+        f'<td class="status">{escape(view.status)}{trust}</td>{cells}'
         f'<td class="notes">{escape(notes)}</td></tr>\n'
     )
 
