@@ -1,5 +1,6 @@
 """The command line `python -m d2l_lite.grading`."""
 
+import os
 import shlex
 import signal
 import sys
@@ -106,6 +107,8 @@ def author(args: Namespace) -> int:
     """Return the exit code of making notebooks and tests from a text source."""
     from d2l_lite.grading import authoring
 
+    # The proof runs on one core, as the judge's workers do: threads of small matrices only wait.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     settings = {"page": args.page, "requirement": args.requirement, "proved": not args.unproved}
     made = authoring.author(args.source, args.out, **settings)
     for path, use in zip(made, ("to give out", "to keep", "to keep"), strict=True):
