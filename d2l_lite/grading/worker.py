@@ -80,7 +80,7 @@ class _Learner:
             except BaseException as error:
                 found = LearnerError.from_exception(error, self._names)
                 answer = {"error": _described(found)}
-        return answer | {"printed": output()}, sent
+        return answer | {"printed": output(), "token": message.get("token")}, sent
 
     def _start_case(self, message: Mapping[str, Any]) -> None:
         """Forget the objects of the case before, and seed the random state."""

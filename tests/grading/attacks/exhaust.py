@@ -245,7 +245,7 @@ ATTACKS = [
     ),
     exhaust(
         "an array with many short axes",
-        "def softmax(x):\n    return np.zeros((2,) * 23, dtype=bool)\n",
+        "def softmax(x):\n    return np.zeros((2,) * 20, dtype=bool)\n",
     ),
     exhaust(
         "an array of nothing with long axes",
@@ -260,20 +260,6 @@ ATTACKS = [
     exhaust(
         "a count that keeps a loop of ours busy",
         "def halvings(value, limit):\n    return 3 if value == 8 else 10**18\n",
-        question="halvings",
-        seconds=25.0,
-    ),
-    exhaust(
-        "a count that keeps a built-in function of ours busy",
-        """
-        def halvings(value, limit):
-            if value in (8.0, 1024.0):
-                return 3 if value == 8 else 10**18
-            count = 0
-            while value > limit:
-                value, count = value / 2, count + 1
-            return count
-        """,
         question="halvings",
         seconds=25.0,
     ),
@@ -401,3 +387,19 @@ ATTACKS = [
         question="make_classifier",
     ),
 ]
+
+#: Keeps the judge busy in a loop of C code, which nothing but the end of its process can stop.
+UNSTOPPABLE = exhaust(
+    "a count that keeps a built-in function of ours busy",
+    """
+    def halvings(value, limit):
+        if value in (8.0, 1024.0):
+            return 3 if value == 8 else 10**18
+        count = 0
+        while value > limit:
+            value, count = value / 2, count + 1
+        return count
+    """,
+    question="halvings",
+    seconds=25.0,
+)

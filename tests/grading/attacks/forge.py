@@ -7,6 +7,7 @@ what these try is to carry more: a verdict, an object that agrees, a loop or a c
 from tests.grading.attacks.submission import GUARD, UNCONFINED, attack, rewarded
 
 #: Finds the socket; writes frames as `channel.py` describes them.
+#: A reply counts only with the token of its request, which is found in the frames of the callers.
 TOOLS = """
 import json, os, socket, stat, struct
 def handles():
@@ -16,8 +17,18 @@ def handles():
                 yield number
         except OSError:
             pass
+def token():
+    import sys
+    frame = sys._getframe()
+    while frame is not None:
+        for value in frame.f_locals.values():
+            if type(value) is dict and "token" in value:
+                return value["token"]
+        frame = frame.f_back
 def frame(message, *parts, length=None, total=None, count=None, magic=b"d2lg", version=1):
-    text = message if isinstance(message, bytes) else json.dumps(message).encode()
+    text = message
+    if isinstance(message, dict):
+        text = json.dumps({**message, "token": token()}).encode()
     table = struct.pack(f"<{len(parts)}Q", *map(len, parts))
     body = table + text + b"".join(parts)
     count = len(parts) if count is None else count
@@ -76,8 +87,6 @@ ATTACKS = [
         write(frame({"value": ["reference", 0, "function"], "printed": ""}) * 40)
         """,
         rewarded(won="False"),
-        # Every later reply of this notebook is one behind: the learner's own doing.
-        loses=("standardize", "halvings", "odds", "Scaler", "summary"),
     ),
     forge(
         "two replies to one request",
@@ -96,6 +105,21 @@ ATTACKS = [
             stay()
         """,
         question="odds",
+    ),
+    forge(
+        "the process ends right after its reply",
+        """
+        class Scaler:
+            def fit(self, x):
+                self.means = x.mean(axis=0)
+            def transform(self, x):
+                if x.shape[1] == 1:
+                    return x - self.means
+                write(frame({"value": None, "printed": ""}))
+                os._exit(0)
+        """,
+        # The next question must not pay for a worker that is gone when it begins.
+        question="Scaler",
     ),
     forge(
         "the process ends where an error is expected",
@@ -153,12 +177,7 @@ ATTACKS = [
     reply("a whole number of a million digits", "['int', 'f' * 1_000_000]"),
     reply("a whole number of words", "['int', '__import__(0)']"),
     reply("a list that is nested in JSON alone", "eval('[' * 90 + ']' * 90)"),
-    reply(
-        "a tensor where none can be",
-        "['tensor', 'float32', [1, 2], 0, False]",
-        "bytes(8)",
-        seconds=25.0,
-    ),
+    reply("a tensor where none can be", "['tensor', 'float32', [1, 2], 0, False]", "bytes(8)"),
     reply("a generator instead of a value", "['rng', 'PCG64', ['dict']]"),
     reply("a slice instead of a value", "['slice', 0, 1, None]"),
     reply(

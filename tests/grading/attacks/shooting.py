@@ -19,7 +19,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from d2l_lite.grading.assignment import load_assignment
-
 from d2l_lite.grading.judge import Judge, SubmissionResult
 from d2l_lite.grading.sandbox import Limits, Tier
 from tests.grading.attacks.submission import HERE, Attack, cells_of, filled, notebook, solutions

@@ -555,6 +555,8 @@ ATTACKS = [
         def softmax(x):
             return np.ma.masked_all(x.shape)
         """,
+        # NumPy knows its own arrays no more in this process: the other answers fail, too.
+        loses=("standardize", "Scaler"),
     ),
     attempt(
         "tamper",
