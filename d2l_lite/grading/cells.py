@@ -78,19 +78,7 @@ def read_cells(path: Path) -> tuple[Cell, ...]:
         SourceError: the header is missing, the text holds no code, or a code cell is empty or not
             closed.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise SourceError(f"{path}: must be UTF-8: {error}; save it as such") from error
-    try:
-        from jupytext.myst import myst_to_notebook
-
-        notebook = myst_to_notebook(text, add_source_map=True)
-    except ImportError as error:
-        raise SourceError(missing(error)) from error
-    except Exception as error:
-        reason = str(error).partition("\n")[0]
-        raise SourceError(f"{path}: jupytext cannot read it: {reason}") from error
+    text, notebook = _parsed(path)
     header = notebook.metadata.get("jupytext", {}).get("text_representation", {})
     if header.get("format_name") != "myst":
         raise SourceError(
@@ -104,6 +92,24 @@ def read_cells(path: Path) -> tuple[Cell, ...]:
     )
     _require_code(path, cells)
     return cells
+
+
+def _parsed(path: Path) -> tuple[str, Any]:
+    """Return the text of a source and the notebook that jupytext makes of it."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{path}: must be UTF-8: {error}; save it as such") from error
+    try:
+        from jupytext.myst import myst_to_notebook
+
+        notebook = myst_to_notebook(text, add_source_map=True)
+    except ImportError as error:
+        raise SourceError(missing(error)) from error
+    except Exception as error:
+        reason = str(error).partition("\n")[0]
+        raise SourceError(f"{path}: jupytext cannot read it: {reason}") from error
+    return text, notebook
 
 
 def _cell(node: Any, start: int, lines: list[str]) -> Cell:
