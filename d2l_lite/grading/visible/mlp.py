@@ -146,6 +146,55 @@ def pieces_without_kinks(s):
     equal(s.num_pieces(*network([0, 2], [3, 1], [5, 1])), 2)
 
 
+def new_curves(generator, num_classes=10, d=32):
+    """Return a function that draws examples of fresh classes, given their labels."""
+    t = 2 * torch.pi * torch.arange(d) / d * torch.arange(1, 5)[:, None]
+    curves = torch.randn(num_classes, 8, generator=generator) @ torch.cat([t.sin(), t.cos()])
+    curves = curves / curves.std(dim=1, keepdim=True)
+
+    def draw(y):
+        shifts, signs = torch.randint(12, (2, len(y), 1), generator=generator)
+        X = curves[y].gather(1, (torch.arange(d) + shifts % 6) % d) * (signs % 2 * 2 - 1)
+        return X + 0.8 * torch.randn(len(y), d, generator=generator)
+
+    return draw
+
+
+def trained_well(s, generator, num_train):
+    """Let the learner's code train, and compare its model with labels that stay here."""
+    draw = new_curves(generator)
+    y, y_new = torch.arange(num_train) * 10 // num_train, torch.randint(10, (2000,), generator=generator)
+    X, X_new = draw(y), draw(y_new)
+    mixed = X_new[:500] + X_new[500:1000] - X_new[1000:1500]
+    net = s.train_classifier(X, y)
+    again = net(X_new[:500])
+    shape = tuple(again.shape) if isinstance(again, torch.Tensor) else ()
+    holds(shape == (500, 10), "500 examples of 10 classes must give logits of shape (500, 10).", hint="shape")
+    logits, mixed = net(torch.cat([X_new, mixed])).split([2000, 500])
+    holds(bool(logits.isfinite().all()), "The logits are not finite.", hint="zero")
+    same = (again - logits[:500]).abs().max() <= 1e-3 * logits.abs().max()
+    holds(same, "The same examples, asked twice, gave different logits.", hint="eval")
+    right = (logits.argmax(1) == y_new).double().mean()
+    message = f"{100 * right:.1f} % of 2,000 new examples are right, at least 85 % are expected."
+    holds(right >= 0.85, message, hint=diagnosis(logits, mixed))
+
+
+def diagnosis(logits, mixed):
+    """Return the key of the hint for a model that is wrong too often."""
+    first, second, third = logits[:1500].split(500)
+    if (first + second - third - mixed).abs().max() < 1e-3 * logits.abs().max():
+        return "linear"
+    if (logits.argmax(1) >= 7).double().mean() > 0.5:
+        return "shuffle"
+    return "zero" if logits.std() > 60 else "slow"
+
+
+@case("train_classifier", cpu=20, seconds=60)
+def trains_on_fresh_curves(s, generator):
+    """2,000 examples of ten curves: at least 85 % of new ones are right"""
+    trained_well(s, generator, 2000)
+
+
 QUESTIONS = (
     Question(
         name="widest_hidden",
@@ -210,6 +259,18 @@ QUESTIONS = (
             "cancel": "A bend counts only if the slopes on both sides differ. Changes at one place can add up to zero, and a unit with v = 0 changes nothing.",
             "sign": "From left to right the slope of ReLU(w x + b) always increases, by |w|, whatever the sign of w.",
             "zero": "A unit with w = 0 is constant. It has no kink, and -b/w must not be computed.",
+        },
+    ),
+    Question(
+        name="train_classifier",
+        points=3,
+        hints={
+            "linear": "Your model is a linear function of its inputs. It sees a curve and its mirror image as opposites, and both belong to one class. Give it a hidden layer with an activation.",
+            "zero": "The logits have grown beyond all bounds. Gradients add up until they are set to zero, so call `optimizer.zero_grad()` in each step. A learning rate that is far too large does the same.",
+            "shuffle": "Your model prefers the last classes. The examples come sorted, so batches taken in order teach one class at a time, and each makes the network forget the one before. Draw a new order in each epoch, with `torch.randperm`.",
+            "slow": "Your model has learned too little yet. Try a larger learning rate, more epochs, or more hidden units, and print the training loss.",
+            "eval": "The answer to an example must depend on it alone. Dropout and batch normalization must be told that training is over. Call `net.eval()` before you return the model.",
+            "shape": "Return a model, not its predictions. Called with X of shape (n, 32), it must give float32 logits of shape (n, q), where q is the number of classes.",
         },
     ),
 )
