@@ -22,6 +22,8 @@ from typing import Any
 SAMPLE_SECONDS = 0.025
 CONFINE_SECONDS = 10.0
 MAX_MESSAGE = 1 << 17
+#: What a judge says that ends in order; from any other, its folder is left to be removed.
+CLOSE = b"close"
 
 
 def load_package() -> None:
@@ -78,15 +80,19 @@ class Server:
 
     def run(self) -> Callable[[], None] | None:
         """Serve until the judge is gone; returns in a worker, too, with what it does next."""
+        from d2l_lite.grading import jobs
+
         message: bytes | None = None
-        while message != b"":
+        while message not in (b"", CLOSE):
             message, descriptors = self._wait()
-            if message:
+            if message and message != CLOSE:
                 work = self._handle(json.loads(message), descriptors)
                 if work is not None:
                     return work
         for job in self._jobs.values():
             job.end("killed", self._dog)
+        if self._config["folder"] and message != CLOSE:
+            jobs.remove(self._config["folder"])
         return None
 
     def _wait(self) -> tuple[bytes | None, list[int]]:

@@ -1,6 +1,7 @@
 """Confined workers for the judge: a fork server, fresh workers of it, and what holds them."""
 
 import base64
+import contextlib
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ from types import TracebackType
 from typing import Any
 
 from d2l_lite.grading import filters, launching
+from d2l_lite.grading.server import CLOSE, MAX_MESSAGE
 from d2l_lite.grading.tiers import Ending, Limits, SandboxError, Tier
 
 ENTRY = "d2l_lite.grading.worker:serve"
@@ -22,7 +24,6 @@ ENTRY = "d2l_lite.grading.worker:serve"
 START_SECONDS = 60.0
 ANSWER_SECONDS = 30.0
 CLOSE_SECONDS = 2.0
-MAX_MESSAGE = 1 << 17
 
 
 class _Process:
@@ -139,6 +140,8 @@ class _Server:
 
     def close(self) -> str:
         """Return what the server said at its end, after which none of its workers lives."""
+        with contextlib.suppress(OSError):
+            self._control.send(CLOSE)
         self._control.close()
         return self._process.close()
 
@@ -296,7 +299,7 @@ class Sandbox:
         """End what workers of a server that died may have left, where no namespace did."""
         for worker in self._workers:
             self._end_without_server(worker._uid)
-        for name in os.listdir(self._folder) if self._folder else ():
+        for name in os.listdir(self._folder) if os.path.isdir(self._folder) else ():
             shutil.rmtree(f"{self._folder}/{name}", ignore_errors=True)
 
     def _end_without_server(self, uid: int) -> None:
