@@ -128,7 +128,7 @@ def test_a_failure_of_ours_gives_no_points_and_is_tried_again(room, threads, cap
     room.hand_in(alice="answer one")
     assert room.grade() == 3
     assert room.points == {"alice": 2, "bob": None, "carol": 2}
-    assert [one["learner"] for one in room.records].count("carol") == 1
+    assert sorted(one["learner"] for one in room.records) == ["alice"] * 2 + ["bob"] * 2 + ["carol"]
 
 
 def test_failures_in_a_row_stop_the_batch_and_do_not_keep_others_waiting(room, threads, capsys):
@@ -298,10 +298,10 @@ def test_a_notebook_that_kills_its_judge_twice_is_an_infrastructure_failure(room
     assert len(room.records) == 5
 
 
-@pytest.mark.parametrize("action", ["stop", "sleep 1000"])
-def test_a_judge_that_does_not_come_back_is_killed(room, monkeypatch, action):
+@pytest.mark.parametrize(("action", "grace"), [("stop", 2.0), ("sleep 1000", 1000.0)])
+def test_a_judge_that_does_not_come_back_is_killed(room, monkeypatch, action, grace):
     """One that is stopped cannot end itself; one that sleeps is ended by its own watchdog."""
-    monkeypatch.setattr(lanes.ProcessLanes, "grace", 2.0)
+    monkeypatch.setattr(lanes.ProcessLanes, "grace", grace)
     room.hand_in(alice=f"log {room.log}\n{action}", bob=BOTH)
     parts = replace(PARTS, spec={"opener": OPENER, "patience": 1.5})
     start = time.monotonic()
