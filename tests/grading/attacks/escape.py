@@ -421,7 +421,10 @@ ATTACKS = [
             os._exit(0)
         def softmax(x):
             if os.fork() == 0:
-                os.setsid()
+                try:
+                    os.setsid()
+                except OSError:  # some tiers keep groups together
+                    pass
                 if os.fork() == 0:
                     daemon()
                 os._exit(0)
@@ -436,10 +439,15 @@ ATTACKS = [
         GUARD
         + """
 import subprocess, sys
-subprocess.Popen(
-    [sys.executable, "-c", "import time; time.sleep(600)", "@MARK@"], start_new_session=True,
-    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-)
+for session in (True, False):
+    try:
+        subprocess.Popen(
+            [sys.executable, "-c", "import time; time.sleep(600)", "@MARK@"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            start_new_session=session,
+        )
+    except OSError:
+        pass
 subprocess.Popen("nohup setsid sleep 86398 > /dev/null 2>&1 &", shell=True)
 """,
         "def softmax(x):\n    return np.zeros(x.shape)\n",

@@ -296,6 +296,16 @@ ATTACKS = [
         seconds=8.0,
     ),
     forge(
+        "two processes come back from a call",
+        GUARD
+        + """
+def softmax(x):
+    os.fork()
+    return np.zeros(x.shape)
+""",
+        not_in={"plain": UNCONFINED},
+    ),
+    forge(
         "another process answers",
         GUARD
         + """

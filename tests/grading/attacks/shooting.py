@@ -33,8 +33,8 @@ LIMITS = Limits(
     disk=32 << 20,
     reply=16 << 20,
 )
-#: Training needs longer, and PyTorch more memory.
-LIMITS_OF = {"arrays": LIMITS, "tensors": replace(LIMITS, cell=4.0, call=4.0)}
+#: Training takes longer.
+LIMITS_OF = {"arrays": LIMITS, "tensors": replace(LIMITS, cell=3.0, call=2.0)}
 #: The judge's own memory may grow so much while it grades one attack, in bytes.
 MAX_JUDGE_GROWTH = 400 << 20
 BASES = ("arrays", "tensors")
