@@ -231,6 +231,14 @@ def _be_first_to_go() -> None:
     os.close(descriptor)
 
 
+def _rules(config: Mapping[str, Any], request: Mapping[str, Any]) -> int:
+    """Return what this process may read and write, where it has no namespaces; -1 for all."""
+    rules = landlock.rules(config["readable"], [request["folder"], *SHARED])
+    for path in config["hidden"] if rules >= 0 else ():
+        landlock.redirect(path)
+    return rules
+
+
 def confine(config: Mapping[str, Any], request: Mapping[str, Any]) -> None:
     """Confine this process for good: what a worker does between the fork and a learner's code.
 
@@ -249,10 +257,7 @@ def confine(config: Mapping[str, Any], request: Mapping[str, Any]) -> None:
         if config["users"]:
             enter_user_namespace(request["uid"])
     else:
-        rules = landlock.rules(config["readable"], [request["folder"], *SHARED])
-        if rules >= 0:
-            for path in config["hidden"]:
-                landlock.redirect(path)
+        rules = _rules(config, request)
     os.close(PROC_FD)
     os.chdir(request["folder"])
     limit(config["limits"], processes=request["processes"], cpu=config["cpu"])

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import select
 import signal
 import time
 from collections.abc import Iterator, Mapping
@@ -52,6 +53,11 @@ class Job:
             if used > self._limits["disk"]:
                 return "disk"
         return ""
+
+    def wait(self, seconds: float) -> None:
+        """Wait for the end of the first process, for a short time at most."""
+        if not self.over:
+            select.select([self.pidfd], [], [], seconds)
 
     def end(self, reason: str, dog: Watchdog) -> None:
         """End every process of the worker and remove its files.

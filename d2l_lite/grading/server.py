@@ -21,6 +21,8 @@ from typing import Any
 
 SAMPLE_SECONDS = 0.025
 CONFINE_SECONDS = 10.0
+#: How long a worker that closed its socket may take to end by itself, so that it can be said how.
+LEAVING_SECONDS = 0.2
 MAX_MESSAGE = 1 << 17
 #: What a judge says that ends in order; from any other, its folder is left to be removed.
 CLOSE = b"close"
@@ -143,6 +145,8 @@ class Server:
         if job is None:
             self._answer({"cpu": 0.0})
         elif request["do"] == "kill":
+            if request["leaving"]:
+                job.wait(LEAVING_SECONDS)
             job.end("killed", self._dog)
             del self._jobs[request["job"]]
             self._answer(job.ending())

@@ -1,155 +1,27 @@
 """Confined workers for the judge: a fork server, fresh workers of it, and what holds them."""
 
-import base64
-import contextlib
-import json
 import os
+import select
 import shutil
 import socket
-import subprocess
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
-from d2l_lite.grading import filters, launching
-from d2l_lite.grading.server import CLOSE, MAX_MESSAGE
+from d2l_lite.grading import launching
+from d2l_lite.grading.connection import Server
 from d2l_lite.grading.tiers import Ending, Limits, SandboxError, Tier
 
 ENTRY = "d2l_lite.grading.worker:serve"
-#: Loading the libraries can take this long on a slow disk; a request is answered far sooner.
-START_SECONDS = 60.0
-ANSWER_SECONDS = 30.0
-CLOSE_SECONDS = 2.0
-
-
-class _Process:
-    """A running fork server and the socket to it.
-
-    The thread that starts the process stays until its end: the kernel ends a child that was
-    started with `--die-with-parent` together with the thread that started it.
-    """
-
-    def __init__(self, words: Sequence[str], theirs: socket.socket, judge: int) -> None:
-        self._errors = os.memfd_create("errors")
-        self._started = threading.Event()
-        self._popen: subprocess.Popen[bytes] | None = None
-        self._failures: list[OSError] = []
-        self._said: str | None = None
-        self._descriptors = (theirs.fileno(), judge)
-        self._thread = threading.Thread(target=self._run, args=(list(words),), daemon=True)
-        self._thread.start()
-        self._started.wait()
-        for failure in self._failures:
-            self.close()
-            raise SandboxError(f"the sandbox could not be started: {failure}")
-
-    def _run(self, words: list[str]) -> None:
-        """Start the program and wait for its end."""
-        try:
-            self._popen = subprocess.Popen(
-                words,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=self._errors,
-                env=launching.ENVIRONMENT,
-                pass_fds=self._descriptors,
-                cwd="/",
-                start_new_session=True,
-            )
-        except OSError as error:
-            self._failures.append(error)
-        self._started.set()
-        if self._popen is not None:
-            self._popen.wait()
-
-    def close(self) -> str:
-        """Return what the program said at its end; its control socket must be closed before."""
-        if self._said is None:
-            self._thread.join(CLOSE_SECONDS)
-            if self._thread.is_alive() and self._popen is not None:
-                self._popen.kill()
-                self._thread.join()
-            size = os.fstat(self._errors).st_size
-            said = os.pread(self._errors, 2000, max(0, size - 2000))
-            self._said = said.decode(errors="replace").strip()
-            os.close(self._errors)
-        return self._said
-
-
-class _Server:
-    """The judge's side of a fork server: requests and answers, one after another."""
-
-    def __init__(self, tier: Tier, config: dict[str, Any], readable: Sequence[str]) -> None:
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._lock = threading.Lock()
-        self._broken = False
-        judge = os.pidfd_open(os.getpid())
-        try:
-            descriptors = (theirs.fileno(), judge)
-            words = launching.command(tier, readable=readable, descriptors=descriptors)
-            self._process = _Process(words, theirs, judge)
-        except BaseException:
-            self._control.close()
-            raise
-        finally:
-            theirs.close()
-            os.close(judge)
-        try:
-            program = filters.build(hold_group=not config["namespaces"])
-            self._control.settimeout(START_SECONDS)
-            config["filter"] = base64.b64encode(program).decode()
-            self._exchange(config)
-        except BaseException as error:
-            said = self.close()
-            if isinstance(error, OSError):
-                why = said.splitlines()[-1] if said else str(error)
-                raise SandboxError(f"the sandbox {tier.value!r} did not start: {why}") from None
-            raise
-        self._control.settimeout(ANSWER_SECONDS)
-
-    def _exchange(self, request: Mapping[str, Any], *descriptors: int) -> dict[str, Any]:
-        """Return the answer to a request, or raise OSError where the server is gone."""
-        message = json.dumps(request).encode()
-        with self._lock:
-            if self._broken:
-                raise ConnectionResetError("the sandbox's server did not answer before")
-            self._broken = True
-            socket.send_fds(self._control, [message], descriptors)
-            answer = self._control.recv(MAX_MESSAGE)
-            self._broken = not answer
-        if not answer:
-            raise ConnectionResetError("the sandbox's server ended")
-        decoded: dict[str, Any] = json.loads(answer)
-        return decoded
-
-    def ask(self, request: Mapping[str, Any], *descriptors: int) -> dict[str, Any]:
-        """Return the answer to a request.
-
-        Raises:
-            OSError: The server is gone.
-            SandboxError: The server could not do it.
-        """
-        answer = self._exchange(request, *descriptors)
-        if "error" in answer:
-            raise SandboxError(f"a worker could not be started: {answer['error']}")
-        return answer
-
-    def close(self) -> str:
-        """Return what the server said at its end, after which none of its workers lives."""
-        with contextlib.suppress(OSError):
-            self._control.send(CLOSE)
-        self._control.close()
-        return self._process.close()
 
 
 class Worker:
     """A fresh confined process that runs a learner's code; `socket` leads to it."""
 
-    def __init__(self, sandbox: "Sandbox", server: _Server, uid: int) -> None:
+    def __init__(self, sandbox: "Sandbox", server: Server, uid: int) -> None:
         self._sandbox, self._server, self._uid = sandbox, server, uid
         self._lock = threading.Lock()
         self._ending: Ending | None = None
@@ -172,6 +44,15 @@ class Worker:
         except OSError:
             return 0.0
 
+    def _has_hung_up(self) -> bool:
+        """Return whether no process of the worker holds its end of the socket any more."""
+        poll = select.poll()
+        try:
+            poll.register(self.socket, 0)
+        except ValueError:
+            return False
+        return bool(poll.poll(0))
+
     def kill(self) -> Ending:
         """End the worker, where it still lives, and return how it ended.
 
@@ -181,7 +62,8 @@ class Worker:
         with self._lock:
             if self._ending is None:
                 try:
-                    answer = self._server.ask({"do": "kill", "job": self._job})
+                    request = {"do": "kill", "job": self._job, "leaving": self._has_hung_up()}
+                    answer = self._server.ask(request)
                     self._ending = Ending(**answer)
                 except OSError:
                     self._sandbox._end_without_server(self._uid)
@@ -218,11 +100,7 @@ class Sandbox:
         self._preload, self._entry = tuple(preload), entry
         self._readable = tuple(Path(path).resolve() for path in readable)
         self._own_users = os.geteuid() == 0 and self.tier is not Tier.PLAIN
-        if self.tier is Tier.OTHER_UID and not self._own_users:
-            raise SandboxError(
-                "the tier 'other-uid' needs root, to give workers a user of their own; "
-                f"got user {os.geteuid()}; run as root or install bubblewrap"
-            )
+        self._check_privileges()
         self._users = launching.Users()
         self._folder = "" if self.tier is Tier.BUBBLEWRAP else tempfile.mkdtemp(prefix="d2l-lite-")
         if self._folder:
@@ -230,14 +108,22 @@ class Sandbox:
         self._process_id = os.getpid()
         self._lock = threading.Lock()
         self._workers: set[Worker] = set()
-        self._server: _Server | None = None
+        self._server: Server | None = None
         try:
             self._server = self._launch()
         except BaseException:
             self.close()
             raise
 
-    def _launch(self) -> _Server:
+    def _check_privileges(self) -> None:
+        """Raise SandboxError where the tier needs root and this process is not root."""
+        if self.tier is Tier.OTHER_UID and not self._own_users:
+            raise SandboxError(
+                "the tier 'other-uid' needs root, to give workers a user of their own; "
+                f"got user {os.geteuid()}; run as root or install bubblewrap"
+            )
+
+    def _launch(self) -> Server:
         """Return a new server."""
         namespaces = self.tier is Tier.BUBBLEWRAP
         paths = launching.import_paths(("numpy", *self._preload))
@@ -256,7 +142,7 @@ class Sandbox:
             "kept": launching.below_private([*launching.python_paths(), *readable]),
             "hidden": launching.hidden_paths(paths) if self.tier is Tier.OTHER_UID else [],
         }
-        return _Server(self.tier, config, readable)
+        return Server(self.tier, config, readable)
 
     def start(self) -> Worker:
         """Return a fresh worker.
