@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-MAX_ITEMS = 200_000
+MAX_ITEMS = 500_000
 MAX_DEPTH = 16
 MAX_PARTS = 50_000
 #: Hexadecimal digits of an int: about 78,000 decimal ones.

@@ -482,7 +482,6 @@ def test_no_method_of_a_metaclass_or_class_attribute_is_called():
     thing = object.__new__(made)
     found = encode([thing, {1: thing}], refer=lambda thing: Reference(1, "Made"))[0]
     assert found == ["list", ["reference", 1, "Made"], ["dict", 1, ["reference", 1, "Made"]]]
-    encode([{thing.__hash__: 1} if False else (thing,)], refer=lambda thing: Reference(1, "Made"))
 
 
 def test_an_array_of_a_lying_class_comes_back_as_the_numbers_it_holds():
@@ -539,8 +538,8 @@ def bomb():
         (nested(100_000, tuple), "nested at most 16 deep"),
         (endless(), "contains itself"),
         (endless_dict(), "contains itself"),
-        (bomb(), "at most 200,000 items in all"),
-        ([0] * 10_000_000, "at most 200,000 items in all"),
+        (bomb(), f"at most {nodes.MAX_ITEMS:,} items in all"),
+        ([0] * 10_000_000, f"at most {nodes.MAX_ITEMS:,} items in all"),
         (set(range(nodes.MAX_KEYS + 1)), "50,000 keys"),
         (dict.fromkeys(range(nodes.MAX_KEYS + 1)), "50,000 keys"),
         ("x" * (nodes.MAX_TEXT + 1), "at most 16,777,216 bytes, got 16,777,217"),
@@ -558,7 +557,7 @@ def test_what_is_too_large_is_refused_at_once(value, words):
         with pytest.raises(CodecError, match=words):
             encode(value, refer=refuse)
         assert time.process_time() - started < 10
-        assert tracemalloc.get_traced_memory()[1] < 40 * MIB
+        assert tracemalloc.get_traced_memory()[1] < 60 * MIB
     finally:
         tracemalloc.stop()
 
@@ -602,7 +601,7 @@ for _ in range(100_000):
         (["eval", "1"], [], "a known tag, got 'eval'"),
         (["list", ["x" * 10**6]], [], "known tag, got 'xxxx"),
         (DEEP, [], "nested at most 16 deep"),
-        (["list"] + [0] * nodes.MAX_ITEMS, [], "at most 200,000 items"),
+        (["list"] + [0] * nodes.MAX_ITEMS, [], f"at most {nodes.MAX_ITEMS:,} items"),
         (["int"], [], r"fields \(str\), got \(\)"),
         (["int", 5], [], r"fields \(str\), got \(int\)"),
         (["int", "5"], [], "must be a number, not a text"),
@@ -647,6 +646,8 @@ for _ in range(100_000):
         (["array", "<f8", [1], 0], [bytes(8)], "kind of number, got '<f8'"),
         (["array", "datetime64[s]", [1], 0], [bytes(8)], "kind of number"),
         (["array", "float64", [2], 0], [bytes(8)], "need 16 bytes, the part has 8"),
+        (["array", "float64", [2], 0], [bytes(24)], "need 16 bytes, the part has 24"),
+        (["tensor", "float64", [2], 0, False], [bytes(24)], "need 16 bytes, the part has 24"),
         (["array", "float64", [10**18], 0], [bytes(8)], "need 8,000,000,000,000,000,000 bytes"),
         (["array", "float64", [2**32, 2**32], 0], [bytes(0)], "need far more bytes"),
         (["array", "float64", [2**62] * 64, 0], [bytes(8)], "need far more bytes"),
