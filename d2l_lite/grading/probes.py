@@ -89,18 +89,20 @@ def _bait() -> Iterator[dict[str, Any]]:
         server.bind(("127.0.0.1", 0))
         server.listen()
         name = f"{Path(folder).name}-left"
-        yield {
-            "secret": str(secret),
-            "port": server.getsockname()[1],
-            "judge": os.getpid(),
-            "name": name,
-            "memory": LIMITS.memory,
-            "processes": LIMITS.processes,
-            "disk": LIMITS.disk,
-        }
-        for place in ("/tmp", "/dev/shm"):
-            with contextlib.suppress(OSError):
-                (Path(place) / name).unlink()
+        try:
+            yield {
+                "secret": str(secret),
+                "port": server.getsockname()[1],
+                "judge": os.getpid(),
+                "name": name,
+                "memory": LIMITS.memory,
+                "processes": LIMITS.processes,
+                "disk": LIMITS.disk,
+            }
+        finally:
+            for place in ("/tmp", "/dev/shm"):
+                with contextlib.suppress(OSError):
+                    (Path(place) / name).unlink()
 
 
 def _harmless(worker: Worker, facts: Mapping[str, Any]) -> dict[str, str]:
