@@ -164,9 +164,9 @@ HUGE = 1 << 62
         (frame({}, magic=b"HTTP"), "does not start like a frame"),
         (frame({}, version=2), "does not start like a frame"),
         (frame({}, reserved=1), "does not start like a frame"),
-        (frame({}, total=HUGE), "may have 16,777,216 bytes, this one claims 4,611,686"),
-        (frame({}, total=2**64 - 1), "may have 16,777,216 bytes"),
-        (frame({}, total=16 * MIB + 1), "may have 16,777,216 bytes"),
+        (frame({}, total=HUGE), "may have 33,554,432 bytes, this one claims 4,611,686"),
+        (frame({}, total=2**64 - 1), "may have 33,554,432 bytes"),
+        (frame({}, total=32 * MIB + 1), "may have 33,554,432 bytes"),
         (frame({}, count=2**32 - 1), "cannot have"),
         (frame({}, text=2**32 - 1), "cannot have"),
         (frame({}, count=1), "cannot have"),
@@ -195,12 +195,12 @@ HUGE = 1 << 62
         (frame(b'{"a":1,"a":1}'), "a key occurs twice"),
         (frame(b'{"b":{"a":1,"\\u0061":2}}'), "a key occurs twice"),
         (frame(DEEP), "no valid JSON: maximum recursion depth"),
-        (frame(MANY), "at most 1,000,000 items"),
+        (frame(MANY), "at most 2,000,000 items"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_frame_that_lies_is_refused_and_ends_the_channel(data, words):
-    channel = Channel(Replay(data), max_bytes=16 * MIB)
+    channel = Channel(Replay(data), max_bytes=32 * MIB)
     with pytest.raises(ProtocolError, match=words):
         channel.receive()
     with pytest.raises(ProtocolError, match=f"cannot be used any more: .*{words}"):
@@ -226,22 +226,22 @@ def test_a_length_that_lies_costs_no_memory(sent):
 @pytest.mark.parametrize(
     "text",
     [
-        b'{"a":[' + b"[]," * 490_000 + b"0]}",
-        b'{"a":[' + b'{"a":1},' * 320_000 + b"0]}",
-        b'{"a":[' + b'"ab",' * 990_000 + b"0]}",
-        b'{"a":"' + "é😀".encode() * 1_000_000 + b'"}',
+        b'{"a":[' + b"[]," * 990_000 + b"0]}",
+        b'{"a":[' + b'{"a":1},' * 280_000 + b"0]}",
+        b'{"a":[' + b'"ab",' * 1_990_000 + b"0]}",
+        b'{"a":"' + "é😀".encode() * 2_000_000 + b'"}',
     ],
     ids=["lists", "objects", "strings", "wide text"],
 )
 def test_json_takes_a_bounded_amount_of_memory_and_time(text):
     data = frame(text)
     started = time.process_time()
-    received(data, max_bytes=16 * MIB)
+    received(data, max_bytes=32 * MIB)
     assert time.process_time() - started < 10
     tracemalloc.start()
     try:
-        received(data, max_bytes=16 * MIB)
-        assert tracemalloc.get_traced_memory()[1] < 160 * MIB
+        received(data, max_bytes=32 * MIB)
+        assert tracemalloc.get_traced_memory()[1] < 250 * MIB
     finally:
         tracemalloc.stop()
 
@@ -253,8 +253,8 @@ def test_json_takes_a_bounded_amount_of_memory_and_time(text):
     ("message", "parts", "words"),
     [
         ({}, [bytes(MIB)], "may have 1,048,576 bytes, this one has 1,048,586"),
-        ({"a": "x" * module.MAX_JSON}, [], "this one has 8,388,616"),
-        ({"a": [0] * (module.MAX_MARKS + 1)}, [], "1,000,000 items in its JSON"),
+        ({"a": "x" * module.MAX_JSON}, [], "this one has 16,777,224"),
+        ({"a": [0] * (module.MAX_MARKS + 1)}, [], "2,000,000 items in its JSON"),
         ({}, [b""] * (module.MAX_PARTS + 1), "65,536 parts"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -449,7 +449,7 @@ def test_an_exception_in_the_middle_of_a_frame_ends_the_channel(pair, interrupt)
     with beside(later), pytest.raises(KeyboardInterrupt):
         channel.receive(deadline=time.monotonic() + 20)
     with pytest.raises(ProtocolError, match="interrupted by KeyboardInterrupt"):
-        channel.receive()
+        channel.receive(deadline=time.monotonic() + 1)
 
 
 # Fuzzing
