@@ -98,6 +98,7 @@ ACTIONS = {
     "stop": lambda: os.kill(os.getpid(), signal.SIGSTOP),
     "raise": lambda: (_ for _ in ()).throw(RuntimeError("a fault of ours")),
     "unreadable": lambda: {"status": "unreadable", "message": "No JSON. Hand it in again."},
+    "shout": lambda: {"status": "unreadable", "message": "\x1b[2J\x1b]0;pwned\x07"},
     "infrastructure": lambda: {"status": "infrastructure", "message": "The sandbox is gone."},
     "note": lambda text: {"notes": (text,)},
     "log": log,
