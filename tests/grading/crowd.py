@@ -8,7 +8,7 @@ is worth is known from what was put in; no judge is asked.
 import ast
 import json
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from d2l_lite.grading.source import (
     stub_text,
 )
 from tests.grading import crowd_answers as answers
+from tests.grading.attacks import submission
 
 #: What kinds of learners there are, and how many of a hundred.
 SHARES: Mapping[str, int] = {
@@ -61,18 +62,23 @@ class Piece:
 
 @dataclass(frozen=True)
 class Attack:
-    """A hostile submission: `make` takes an honest notebook's cells and returns the file."""
+    """A hostile submission: `make` takes an honest notebook's cells and returns the file.
+
+    `points` are what a judge that holds gives it, where that is known.
+    """
 
     name: str
     make: Callable[[Sequence[Piece]], bytes]
+    points: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True)
 class Entry:
     """One learner's submission.
 
-    `points` are those that each question is worth; None for a hostile one, about which no more is
-    known than `attack`, its name. `answers` says what was put in for each question.
+    `points` are those that each question is worth; None where it is hostile and its attack does not
+    say what it may get. `attack` is the attack's name. `answers` says what was put in for each
+    question.
     """
 
     learner: str
@@ -82,6 +88,31 @@ class Entry:
     pieces: tuple[Piece, ...]
     answers: Mapping[str, str]
     attack: str = ""
+
+
+def from_corpus(
+    attacks: Iterable[submission.Attack], full: Mapping[str, int], words: Mapping[str, str]
+) -> list[Attack]:
+    """Return attacks of the corpus as those of a crowd, each with the points that it may get.
+
+    Args:
+        attacks: Those of one assignment; the ones that are no notebook's text are left out.
+        full: What each question of that assignment is worth.
+        words: What the words in at signs stand for.
+
+    Returns:
+        The attacks. Their files do not depend on an honest notebook.
+    """
+
+    def file(one: submission.Attack) -> bytes:
+        text = submission.filled(submission.notebook(submission.cells_of(one)), words)
+        return text.encode("utf-8", "surrogatepass")
+
+    return [
+        Attack(one.name, lambda _, one=one: file(one), one.points(full))
+        for one in attacks
+        if one.make is None
+    ]
 
 
 @dataclass(frozen=True)
@@ -172,8 +203,9 @@ class Crowd:
 
     def _hostile(self, learner: str, attack: Attack) -> Entry:
         """Return a hostile submission."""
-        pieces = self.full()
-        return Entry(learner, "hostile", attack.make(pieces), None, tuple(pieces), {}, attack.name)
+        pieces = tuple(self.full())
+        made = attack.make(pieces)
+        return Entry(learner, "hostile", made, attack.points, pieces, {}, attack.name)
 
     def _entry(self, learner: str, kind: str) -> Entry:
         """Return an honest submission of a kind."""

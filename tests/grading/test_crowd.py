@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import warnings
 from collections import Counter
 
@@ -12,7 +13,8 @@ from d2l_lite.grading.proving import exercise_set
 from d2l_lite.grading.running import run_question
 from d2l_lite.grading.source import without_magics
 from tests.grading import crowd_answers
-from tests.grading.crowd import SHARES, Attack, Crowd, notebook_bytes, write
+from tests.grading.attacks.corpus import ATTACKS
+from tests.grading.crowd import SHARES, Attack, Crowd, from_corpus, notebook_bytes, write
 from tests.processes import distinct_outputs
 from tools.exercise_source import source_path
 from tools.repository import ROOT
@@ -91,6 +93,21 @@ def test_hostile_submissions_take_turns_and_claim_no_points(crowd):
     assert [e.attack for e in found] == ["boom", "cells"] * 2
     assert all(entry.points is None for entry in found)
     assert found[0].notebook == b"boom"
+
+
+def test_attacks_of_the_corpus_bring_the_points_that_they_may_get():
+    source = ROOT / "tests/grading/attacks/arrays.md"
+    crowd = Crowd(source)
+    corpus = [one for one in ATTACKS if one.base == "arrays"]
+    attacks = from_corpus(corpus, crowd.points, {"MARK": "found-again"})
+    assert len(attacks) == sum(one.make is None for one in corpus) > 100
+    found = [entry for entry in crowd.draw(100, attacks=attacks) if entry.kind == "hostile"]
+    assert len(found) == 5
+    for entry in found:
+        one = next(one for one in corpus if one.name == entry.attack)
+        assert entry.points == one.points(crowd.points)
+        texts = {"".join(c["source"]) for c in json.loads(entry.notebook)["cells"]}
+        assert one.code[-1].replace("@MARK@", "found-again") in texts
 
 
 def test_texts_differ_from_learner_to_learner(crowd):
