@@ -42,13 +42,12 @@ class ReadError(Exception):
 class HandedIn:
     """What one learner handed in.
 
-    `status` is empty where there is a notebook at `path`; otherwise `unreadable` or `missing`, and
+    `status` is empty where there is a notebook; otherwise `unreadable` or `missing`, and
     `message` says why. `file` is the path below the folder, as records name it.
     """
 
     learner: str
     file: str = ""
-    path: Path = Path()
     status: str = ""
     message: str = ""
 
@@ -158,7 +157,7 @@ def _missing(learner: str, file: str, message: str) -> HandedIn:
 
 def _chosen(learner: str, group: list[Found], folder: Path, slug: str) -> HandedIn:
     """Return the one notebook of a learner that counts, or why there is none."""
-    first = os.path.relpath(group[0].entry.path, folder)
+    first = _below(folder, group[0].entry)
     try:
         candidates = [one for found in group for one in _notebooks(found)]
     except ReadError as error:
@@ -169,7 +168,7 @@ def _chosen(learner: str, group: list[Found], folder: Path, slug: str) -> Handed
     real = [one for one in candidates if not one.entry.is_symlink()]
     choice = named if len(named) == 1 else real or candidates
     if len(choice) > 1:
-        names = ", ".join(ascii(os.path.relpath(one.entry.path, folder)) for one in choice[:5])
+        names = ", ".join(ascii(_below(folder, one.entry)) for one in choice[:5])
         message = (
             f"Several notebooks: {names}{', …' * (len(choice) > 5)}. One is expected: "
             f"hand in one, or name it {slug}.ipynb."
@@ -178,16 +177,21 @@ def _chosen(learner: str, group: list[Found], folder: Path, slug: str) -> Handed
     return _regular(learner, choice[0].entry, folder)
 
 
+def _below(folder: Path, entry: "os.DirEntry[str]") -> str:
+    """Return the path of an entry below the folder in which it was found."""
+    return entry.path.removeprefix(str(folder)).lstrip("/")
+
+
 def _regular(learner: str, entry: "os.DirEntry[str]", folder: Path) -> HandedIn:
     """Return the entry of a notebook, which must be a regular file."""
-    file = os.path.relpath(entry.path, folder)
+    file = _below(folder, entry)
     if entry.is_symlink():
         message = "A symbolic link: links are not followed. Hand in the notebook itself."
         return HandedIn(learner, file, status="unreadable", message=message)
     if not entry.is_file(follow_symlinks=False):
         message = "No regular file: a notebook is expected. Hand in the notebook itself."
         return HandedIn(learner, file, status="unreadable", message=message)
-    return HandedIn(learner, file, Path(entry.path))
+    return HandedIn(learner, file)
 
 
 def _notebooks(found: Found, depth: int = 0) -> Iterator[Found]:
