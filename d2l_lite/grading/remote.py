@@ -12,7 +12,14 @@ from typing import Any
 
 from d2l_lite.grading.cases import Case
 from d2l_lite.grading.catching import MAX_PRINTED
-from d2l_lite.grading.channel import Channel, LateError, ProtocolError
+from d2l_lite.grading.channel import (
+    MAX_JSON,
+    MAX_PARTS,
+    Channel,
+    LateError,
+    ProtocolError,
+    TooLargeError,
+)
 from d2l_lite.grading.codec import CodecError, Reference, decode, encode
 from d2l_lite.grading.performing import LearnerError, require_cpu, stopped
 from d2l_lite.grading.reprs import clean
@@ -22,6 +29,8 @@ from d2l_lite.grading.sandbox import Ending, Limits, Sandbox, SandboxError, Work
 MAX_WORKERS = 10
 #: Seconds within which a fresh worker must say that it is there.
 START_SECONDS = 30.0
+#: What a frame may hold beside its binary parts.
+_OVERHEAD = MAX_JSON + 8 * MAX_PARTS
 _KINDS = ("error", "missing", "unfinished")
 _REASONS = {
     "memory": "Your code needed more memory than the {memory:.0f} MiB it may use",
@@ -65,10 +74,13 @@ class Session:
 
     def _run_cell(self, number: int, source: str) -> bool:
         """Return whether the worker lives on after a cell; an exception is noted."""
-        message = {"do": "cell", "number": number, "source": source}
+        message = {"do": "cell", "number": number}
+        parts = [source.encode("utf-8", "surrogatepass")]
         try:
-            reply, _ = self._exchange(message, [], seconds=self._limits.cell)
+            reply, _ = self._exchange(message, parts, seconds=self._limits.cell)
             _raise_error(reply)
+        except TooLargeError as error:
+            self.notes[f"Cell {number} was left out: {error}."] = None
         except LearnerError as error:
             if error.kind == "stopped":
                 self.notes[f"Cell {number} was left out. {error.message}"] = None
@@ -92,10 +104,13 @@ class Session:
 
         Raises:
             LearnerError: The learner's code had to be stopped.
-            SandboxError: No worker could be started.
+            SandboxError: No worker could be started, or a fault of ours kept us from asking it.
         """
         self.run_cells()
-        return self._exchange(message, parts, seconds=seconds)
+        try:
+            return self._exchange(message, parts, seconds=seconds)
+        except (OSError, TooLargeError) as error:
+            raise SandboxError(f"a worker could not be asked: {error}") from None
 
     def used_cpu(self) -> float:
         """Return the seconds of processor time that the present worker has used."""
@@ -113,6 +128,8 @@ class Session:
             reply, sent = self._channel.receive(deadline=deadline)
             while reply.get("token") != token:  # the learner's own: it must not answer what follows
                 reply, sent = self._channel.receive(deadline=deadline)
+        except TooLargeError:  # what we send; a reply that is too large breaks the connection
+            raise
         except LateError:
             self._stop()
             raise self._late(seconds) from None
@@ -147,7 +164,7 @@ class Session:
             raise LearnerError(message, kind="stopped")
         self._workers += 1
         self._worker = self._sandbox.start()
-        channel = Channel(self._worker.socket, max_bytes=self._limits.reply)
+        channel = Channel(self._worker.socket, max_bytes=self._limits.reply + _OVERHEAD)
         try:
             channel.receive(deadline=time.monotonic() + START_SECONDS)
         except ProtocolError as error:

@@ -39,8 +39,11 @@ def dtype_name(value: Any) -> str:
 
 
 def clean(text: str, limit: int = MAX_CHARACTERS) -> str:
-    """Return `text` without control characters, cut to at most `limit` characters."""
-    text = _CONTROL.sub("", text)
+    """Return `text` without control characters, cut to at most `limit` characters.
+
+    Half of a surrogate pair, which no file can hold, becomes a question mark.
+    """
+    text = _CONTROL.sub("", text[: 4 * limit + 1000]).encode("utf-8", "replace").decode()
     return text if len(text) <= limit else text[: limit - 2] + " …"
 
 

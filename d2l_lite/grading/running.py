@@ -14,6 +14,7 @@ from d2l_lite.grading.deadlines import TimeUpError, time_limit
 from d2l_lite.grading.performing import LearnerError
 from d2l_lite.grading.reprs import clean, short
 from d2l_lite.grading.submission import Handle, LocalSide, Recorder, Side, Submission
+from d2l_lite.grading.tiers import SandboxError
 
 SEED = 0
 #: Seconds that one call of the learner's code may take, where its case says nothing else.
@@ -178,6 +179,8 @@ def _outcome(case: Case, submission: Any, *, recorder: Recorder, seed: int) -> d
         return {"status": "error" if stopped else error.kind, "hint": hint, **texts} | {
             "stopped": stopped
         }
+    except SandboxError:  # no fault of the learner's: there is no result
+        raise
     except Exception as error:
         called = recorder.story(len(recorder.calls) - 1)
         value = recorder.calls[-1][1] if recorder.calls else ...

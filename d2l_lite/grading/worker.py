@@ -18,7 +18,7 @@ from typing import Any
 
 import d2l_lite.grading
 from d2l_lite.grading.catching import quiet, seed_everything
-from d2l_lite.grading.channel import Channel, ClosedError
+from d2l_lite.grading.channel import Channel, ClosedError, TooLargeError
 from d2l_lite.grading.codec import Reference, decode, encode
 from d2l_lite.grading.performing import LearnerError, Performer
 
@@ -40,7 +40,10 @@ def serve(sock: socket.socket) -> None:
         answer, sent = learner.answer(message, parts)
         if os.getpid() != here:  # learner code forked, and its child came back as well
             os._exit(0)
-        channel.send(answer, sent)
+        try:
+            channel.send(answer, sent)
+        except TooLargeError as error:
+            channel.send({"error": _described(LearnerError(f"Too much came back: {error}"))})
 
 
 class _Silent:
@@ -77,7 +80,7 @@ class _Learner:
                     node, sent = self._ask(message, parts)
                     answer: dict[str, Any] = {"value": node}
                 else:
-                    {"cell": self._run_cell, "case": self._start_case}[kind](message)
+                    {"cell": self._run_cell, "case": self._start_case}[kind](message, parts)
                     answer = {"value": None}
             except LearnerError as error:
                 answer = {"error": _described(error)}
@@ -86,7 +89,7 @@ class _Learner:
                 answer = {"error": _described(found)}
         return answer | {"printed": output(), "token": message.get("token")}, sent
 
-    def _start_case(self, message: Mapping[str, Any]) -> None:
+    def _start_case(self, message: Mapping[str, Any], _: Sequence[memoryview]) -> None:
         """Forget the objects of the case before, and seed the random state."""
         self._performer = Performer(self._names)
         self._max_bytes = message["max_bytes"]
@@ -106,10 +109,10 @@ class _Learner:
         """Return the reference to an object that the codec does not take for a plain value."""
         return thing if isinstance(thing, Reference) else self._performer.refer(thing)
 
-    def _run_cell(self, message: Mapping[str, Any]) -> None:
+    def _run_cell(self, message: Mapping[str, Any], parts: Sequence[memoryview]) -> None:
         """Run a cell as a notebook would; its last value is not shown."""
         name = f"cell {message['number']}"
-        source = message["source"]
+        source = str(parts[0], "utf-8", "surrogatepass")
         tree = _compiled(source, name)
         linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
         result = eval(tree, self._names)

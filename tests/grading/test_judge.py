@@ -10,7 +10,7 @@ from d2l_lite.grading.judge import Judge
 from d2l_lite.grading.probes import probe
 from d2l_lite.grading.proving import exercise_set, names_after
 from d2l_lite.grading.running import run_question
-from d2l_lite.grading.sandbox import Limits, Tier
+from d2l_lite.grading.sandbox import Limits, SandboxError, Tier
 from d2l_lite.grading.source import read_source, stub_text
 from tools.exercises import slugs as all_slugs
 from tools.exercises import source_path
@@ -156,6 +156,45 @@ def test_a_case_that_a_result_keeps_busy_ends(judge, tmp_path):
         result = graded(busy)
     assert points(result) == FULL | {"moving_average": 0}
     assert "Checking took more than 2 s" in result.questions[1].cases[-1].message
+
+
+def test_a_result_that_is_too_large_costs_its_question_alone(judge):
+    for body in ("np.zeros(10**7)", "list(range(10**6))", "'x' * 10**8", "'\\ud800' * 9"):
+        answer = HONEST["softmax"] + f"\ndef softmax(scores):\n    return {body}"
+        result = graded(judge, softmax=answer)
+        assert points(result) == FULL | {"softmax": 0}, body
+
+
+class Failing:
+    """A sandbox that starts a few workers, and then none."""
+
+    def __init__(self, sandbox, count):
+        self.sandbox, self.count = sandbox, count
+
+    def start(self):
+        self.count -= 1
+        if self.count < 0:
+            raise SandboxError("no more processes")
+        return self.sandbox.start()
+
+
+def test_a_sandbox_that_fails_is_no_zero(judge, monkeypatch):
+    answer = "def softmax(scores):\n    import os; os._exit(1)"
+    monkeypatch.setattr(judge, "_sandbox", Failing(judge._sandbox, 1))
+    result = graded(judge, softmax=answer)
+    assert (result.status, result.message) == ("infrastructure", "no more processes")
+    assert result.questions == ()
+
+
+def test_a_fault_of_a_case_itself_is_no_zero(judge, tmp_path):
+    path = tmp_path / "averages.md"
+    path.write_text(
+        SAMPLE.read_text().replace('s.value("best"), 19 / 7.5', "s.best(np.zeros(10**8)), 1")
+    )
+    with Judge(load_assignment(path), tier=judge.tier, limits=QUICK) as broken:
+        result = graded(broken)
+    assert result.status == "infrastructure"
+    assert "bytes" in result.message
 
 
 # Every set of the book -------------------------------------------------------------------------
