@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from html import escape
 
 from d2l_lite.grading.catching import MAX_PRINTED
-from d2l_lite.grading.pages import book_page, box, document, name_of
+from d2l_lite.grading.pages import book_page, box, document, name_of, own_page
 from d2l_lite.grading.rendering import WORDS, count, details, prose
 from d2l_lite.grading.running import CaseResult
 from d2l_lite.grading.views import QuestionView, View, points_text
@@ -90,10 +90,12 @@ def when(time: str) -> str:
 
 
 def _read_on(view: View, book: str) -> str:
-    """Return links to the book's pages of the set."""
+    """Return links to the pages of the set: its author's, or the book's."""
     page = escape(book_page(view, book))
     if not page:
         return ""
+    if own_page(view):
+        return f'<p class="buttons"><a class="button" href="{page}">The exercises</a></p>\n'
     chapter = f"{escape(book)}/chapters/{escape(view.slug)}.html"
     return (
         f'<p class="buttons"><a class="button" href="{page}">Exercises in the book</a>'
@@ -187,7 +189,8 @@ def _question(view: View, number: int, book: str) -> str:
     """Return the section of a question."""
     one, name = view.questions[number], f"q{number + 1}"
     page = escape(book_page(view, book, one.name))
-    link = f' <a href="{page}">Read the question in the book</a>' if page else ""
+    place = "" if own_page(view) else " in the book"
+    link = f' <a href="{page}">Read the question{place}</a>' if page else ""
     return (
         f'<section class="question {_kind(one)}" id="{name}" aria-labelledby="{name}-name">\n'
         f'<h2 id="{name}-name"><code>{escape(one.name)}</code> '

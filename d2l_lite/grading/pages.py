@@ -121,16 +121,18 @@ def checked_book(address: str) -> str:
 
 
 def book_page(view: View, book: str, question: str = "") -> str:
-    """Return the address of the book's page of a set, at a question; empty where there is none.
+    """Return the address of a set's page, at a question; empty where there is none.
 
     Args:
-        view: The record; a set that is not the book's has no page.
+        view: The record; a set that is not the book's has the page that its author named, or none.
         book: Address of the book.
         question: Name of the question to which the browser scrolls.
 
     Returns:
         The address.
     """
+    if own_page(view):
+        return view.page
     if not book or view.slug not in _known():
         return ""
     page = f"{book}/exercises/{view.slug}.html"
@@ -138,6 +140,11 @@ def book_page(view: View, book: str, question: str = "") -> str:
         return page
     name = quote(question, safe="").replace("-", "%2D")
     return f"{page}#:~:text=def%20{name}&text={name}"
+
+
+def own_page(view: View) -> bool:
+    """Return whether the set's author named a page of their own to read on."""
+    return urlsplit(view.page).scheme in ("http", "https")
 
 
 @lru_cache(maxsize=1)

@@ -104,6 +104,7 @@ def record(facts: Mapping[str, Any], found: Mapping[str, Any], info: SetInfo) ->
         "set": info.set,
         "notebook": facts["notebook"],
         "tests": info.digest,
+        "page": info.page,
         "seed": facts["seed"],
         "tier": found["tier"],
         "trusted": found["tier"] != "plain",

@@ -156,6 +156,7 @@ class View:
     tests: str
     seed: str
     questions: tuple[QuestionView, ...]
+    page: str = ""
 
     @property
     def stem(self) -> str:
@@ -197,6 +198,7 @@ def _view(record: Mapping[str, Any]) -> View:
     questions = tuple(_question(line(n), q) for n, q in (record.get("questions") or {}).items())
     return View(
         key=str(record["learner"]),
+        page=line(record.get("page"), 300),
         learner=line(record["learner"]) or "(no name)",
         file=line(record.get("file"), 300),
         slug=line(record.get("set")),

@@ -265,6 +265,17 @@ def test_pages_link_to_the_book_where_its_address_is_known_and_it_has_the_set():
     assert feedback(own, book=BOOK).links() == [f"{BOOK}/index.html", "#q1", "#q2", "#q3"]
 
 
+def test_the_page_that_an_author_named_comes_first():
+    own = MIXED | {"set": "homework", "page": "https://example.org/homework"}
+    links = feedback(own, book=BOOK).links()
+    assert links == [
+        f"{BOOK}/index.html", "https://example.org/homework", "#q1", "#q2", "#q3",
+        *["https://example.org/homework"] * 3,
+    ]  # fmt: skip
+    bad = own | {"page": "javascript:alert(1)"}
+    assert feedback(bad, book=BOOK).links() == [f"{BOOK}/index.html", "#q1", "#q2", "#q3"]
+
+
 def test_the_book_has_a_page_and_a_chapter_for_every_set_that_pages_link_to():
     for name in set_names():
         assert (ROOT / "exercises" / "source" / f"{name}.md").is_file()
