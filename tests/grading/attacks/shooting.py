@@ -157,7 +157,8 @@ def living(mark: str) -> Iterator[str]:
             continue
         with contextlib.suppress(OSError):
             words = (folder / "cmdline").read_bytes() + (folder / "comm").read_bytes()
-            if mark[:15].encode() in words:
+            state = (folder / "stat").read_bytes().rpartition(b")")[2].split()[0]
+            if mark[:15].encode() in words and state not in (b"Z", b"X"):
                 yield f"{folder.name} {words[:80]!r}"
 
 

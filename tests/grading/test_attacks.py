@@ -1,0 +1,121 @@
+"""Hostile and broken submissions: none gets more points than its honest answers earn.
+
+Each is graded between two honest classmates in one session. `python -m benchmarks.attacks` writes
+the same verdicts as a table.
+"""
+
+import os
+from concurrent.futures.process import BrokenProcessPool
+
+import pytest
+
+from d2l_lite.grading.desks import Spec
+from d2l_lite.grading.lanes import ProcessLanes
+from d2l_lite.grading.sandbox import Tier, probe
+from tests.grading.attacks.corpus import ATTACKS
+from tests.grading.attacks.exhaust import UNSTOPPABLE
+from tests.grading.attacks.shooting import BASES, Range, Session
+from tests.grading.attacks.submission import (
+    KINDS,
+    WRONG,
+    Attack,
+    attack,
+    cells_of,
+    notebook,
+    rewarded,
+    solutions,
+)
+
+MIN_ATTACKS = 75
+MIN_A_KIND = 10
+#: Whether the worker is confined at all, asked before anything is tried that could do harm.
+CONFINED = attack(
+    "escape",
+    "is the worker confined?",
+    "import os\nwon = os.geteuid() != 0 and not os.access('@VAULT@', os.R_OK)\n" + rewarded(),
+    earns=("softmax",),
+)
+
+
+@pytest.fixture(scope="module")
+def targets():
+    """What attacks aim at."""
+    made = Range()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module", params=list(Tier), ids=lambda tier: tier.value)
+def sessions(request, targets, tmp_path_factory):
+    """One judge for each assignment in a tier that works here."""
+    found = probe(request.param)
+    if not found.ok:
+        reasons = "; ".join(f"{name}: {text}" for name, text in found.checks.items() if text)
+        if os.environ.get("CI"):
+            pytest.fail(f"{request.param.value} does not work here: {reasons}")
+        pytest.skip(f"{request.param.value} does not work here: {reasons}")
+    made: dict[str, Session] = {}
+
+    def session(base: str) -> Session:
+        if base not in made:
+            made[base] = Session(targets, request.param, base)
+            assert made[base].honest() == ""
+        return made[base]
+
+    if request.param is not Tier.PLAIN:
+        outcome = session("arrays").shoot(CONFINED, tmp_path_factory.mktemp("confined"))
+        assert outcome.faults == (), "nothing else is tried in a worker that is not confined"
+    yield request.param, session
+    for one in made.values():
+        one.close()
+
+
+def test_the_corpus_is_broad():
+    names = [one.name for one in ATTACKS]
+    assert len(names) == len(set(names)) >= MIN_ATTACKS
+    assert {one.base for one in ATTACKS} == set(BASES)
+    for kind in KINDS:
+        assert sum(one.kind == kind for one in ATTACKS) >= MIN_A_KIND
+
+
+@pytest.mark.timeout(120, method="thread")
+@pytest.mark.parametrize("one", ATTACKS, ids=lambda one: f"{one.kind}: {one.name}")
+def test_an_attack_gets_what_its_honest_answers_earn(sessions, one, tmp_path):
+    tier, session = sessions
+    if tier.value in one.not_in:
+        pytest.skip(one.not_in[tier.value])
+    outcome = session(one.base).shoot(one, tmp_path)
+    assert outcome.stolen == 0, outcome
+    assert outcome.faults == (), outcome.message
+
+
+def test_a_theft_would_be_seen(sessions, tmp_path):
+    """The oracle itself: a right answer where none is expected, a file, a slow one."""
+    _, session = sessions
+    right = Attack("a theft", "tamper", "softmax", (rewarded(won="True"),), seconds=0.0)
+    outcome = session("arrays").shoot(right, tmp_path)
+    assert outcome.stolen == session("arrays").full["softmax"]
+    assert [fault.split()[0] for fault in outcome.faults] == ["the", "took"]
+    assert set(WRONG) >= set(session("arrays").full)
+
+
+@pytest.mark.timeout(120, method="thread")
+def test_a_judge_that_nothing_can_stop_ends_with_its_process(targets):
+    """A case that loops in C code over a learner's count: the batch goes on without this judge."""
+    tests = targets.assignment("arrays").read_text(encoding="utf-8")
+    limits = (("cell", 2.0), ("call", 1.0), ("submission", 4.0))
+    spec = Spec("arrays.md", tests, "", 7, limits, patience=8.0)
+    honest = notebook(["import numpy as np", *solutions("arrays").values()]).encode()
+    lanes = ProcessLanes(1)
+
+    def points(text: bytes) -> int:
+        found = lanes.submit(0, spec, text, None).result(60)
+        return sum(one["points"] for one in found["questions"].values())
+
+    try:
+        assert points(honest) == 12
+        with pytest.raises(BrokenProcessPool):
+            points(notebook(cells_of(UNSTOPPABLE)).encode())
+        assert points(honest) == 12
+    finally:
+        lanes.close(kill=True)
