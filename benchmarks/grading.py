@@ -49,7 +49,7 @@ class Plan:
     torch_batch: int = 100
 
 
-QUICK = Plan(cold=3, peers=4, batch=60, torch_cold=2, torch_batch=10)
+QUICK = Plan(cold=3, peers=6, batch=60, torch_cold=2, torch_batch=10)
 
 
 def note(text: str) -> None:
@@ -158,10 +158,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="d2l-grading-") as folder:
         work = Path(folder)
         work.chmod(0o755)
-        numpy_side(found, work / "numpy", plan, peers=options.peers, names=names)
-        torch_side(found, work / "torch", plan, names=names)
         if options.attacks:
             attacked(found, work / "attacks", options=options, tier=Tier(names[0]))
+        numpy_side(found, work / "numpy", plan, peers=options.peers, names=names)
+        torch_side(found, work / "torch", plan, names=names)
     text = report(found, conditions(load, plan, quick=options.quick))
     RESULT.write_text(text, encoding="utf-8")
     print(text)

@@ -204,6 +204,8 @@ def on_ours(attacks: Sequence[Attack], tier: Tier) -> list[Shot]:
     session = Session(aims, tier, BASE)
     found = []
     try:
+        if fault := session.honest():
+            raise SystemExit(f"before any attack {fault}")
         for attack in attacks:
             with tempfile.TemporaryDirectory() as folder:
                 outcome = session.shoot(attack, Path(folder))

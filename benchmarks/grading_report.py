@@ -111,13 +111,14 @@ def of_tiers(found: Found) -> list[str]:
 
 
 def of_graders(found: Found) -> list[str]:
-    """Return the table of graders side by side, on the same NumPy submissions."""
+    """Return the table of graders side by side on the same NumPy submissions; ours on PyTorch."""
     lines = [
         "| grader | s, cold | CPU s, cold | a second, two lanes | MB, one submission | "
         "learners with the points they earned |",
         "|---|--:|--:|--:|--:|---|",
     ]
-    for name, cold in found.cold.items():
+    colds = {**found.cold, **{f"ours, {tier}, PyTorch": c for tier, c in found.torch.items()}}
+    for name, cold in colds.items():
         rate = f"{found.rates[name]:.2f}" if name in found.rates else "–"
         lines.append(
             f"| {name} | {cold.seconds:.2f} | {cold.cpu:.2f} | {rate} | {cold.memory / MB:.0f} | "
