@@ -18,6 +18,9 @@ from d2l_lite.grading.remote import RemoteSide, Session
 from d2l_lite.grading.running import QuestionResult, run_question
 from d2l_lite.grading.sandbox import Limits, Sandbox, SandboxError, Tier
 
+#: A machine that was short of something for a moment gets a second chance.
+ATTEMPTS = 2
+
 
 @dataclass(frozen=True)
 class SubmissionResult:
@@ -97,23 +100,20 @@ class Judge:
             found = read_notebook(notebook)
         except NotebookError as error:
             return self._failed("unreadable", str(error), start)
-        try:
-            with Session(self._sandbox, found.cells, self._limits) as session:
-                results = self._run(session, questions)
-        except SandboxError as error:
-            return self._failed("infrastructure", str(error), start)
-        except Exception as error:  # a fault of ours must never be a learner's zero
-            return self._failed("infrastructure", f"{type(error).__name__}: {error}", start)
-        return SubmissionResult(
-            "graded",
-            "",
-            results,
-            (*found.notes, *session.notes),
-            self.tier.value,
-            time.monotonic() - start,
-            session.cpu_seconds,
-            session.peak_memory,
-        )
+        failure = ""
+        for _ in range(ATTEMPTS):
+            try:
+                with Session(self._sandbox, found.cells, self._limits) as session:
+                    results = self._run(session, questions)
+            except SandboxError as error:
+                failure = str(error)
+            except Exception as error:  # a fault of ours must never be a learner's zero
+                failure = f"{type(error).__name__}: {error}"
+            else:
+                notes = (*found.notes, *session.notes)
+                used = (time.monotonic() - start, session.cpu_seconds, session.peak_memory)
+                return SubmissionResult("graded", "", results, notes, self.tier.value, *used)
+        return self._failed("infrastructure", failure, start)
 
     def _failed(self, status: str, message: str, start: float) -> SubmissionResult:
         return SubmissionResult(status, message, (), (), self.tier.value, time.monotonic() - start)

@@ -20,6 +20,8 @@ from d2l_lite.grading.tiers import SandboxError
 
 #: Seconds after a judge's own watchdog until the batch kills its process.
 GRACE = 30.0
+#: How long a Dask cluster that has just been started may take until a worker is there.
+WORKERS_SECONDS = 30
 CLOSING = 10.0
 
 
@@ -77,6 +79,8 @@ def _alone() -> None:
     batch is killed, nobody would tell this process.
     """
     os.setsid()
+    # Judges and workers are as many as the cores: more threads than those would only wait.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     parent = multiprocessing.parent_process()
     if parent is not None:
@@ -180,10 +184,15 @@ def dask_lanes(address: str) -> SharedLanes:
         client = distributed.Client(address, timeout=10, set_as_default=False)
     except (OSError, ValueError) as error:
         raise ValueError(f"no Dask scheduler answers at {address!r}: {error}") from None
-    threads = sum(client.nthreads().values())
-    if not threads:
+    try:
+        client.wait_for_workers(1, timeout=WORKERS_SECONDS)
+    except TimeoutError:
         client.close()
-        raise ValueError(f"the Dask cluster at {address!r} has no workers; start at least one")
+        raise ValueError(
+            f"the Dask cluster at {address!r} has no workers after {WORKERS_SECONDS} s; "
+            f"start at least one: dask worker {address}"
+        ) from None
+    threads = sum(client.nthreads().values())
 
     def closing() -> None:
         with contextlib.suppress(Exception):  # a worker that is gone needs no closing

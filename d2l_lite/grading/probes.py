@@ -185,6 +185,8 @@ def _probed(tier: Tier) -> Probe:
     if known is not None:
         return Probe(tier, True, known)
     found = probe(tier)
+    if not found.ok and not found.checks["start"]:  # perhaps short of something for a moment
+        found = probe(tier)
     if found.ok:
         remember(tier.value, found.checks)
     return found

@@ -180,10 +180,26 @@ class Failing:
 
 def test_a_sandbox_that_fails_is_no_zero(judge, monkeypatch):
     answer = "def softmax(scores):\n    import os; os._exit(1)"
+    whole = judge._sandbox
     monkeypatch.setattr(judge, "_sandbox", Failing(judge._sandbox, 1))
     result = graded(judge, softmax=answer)
     assert (result.status, result.message) == ("infrastructure", "no more processes")
     assert result.questions == ()
+    monkeypatch.setattr(judge, "_sandbox", Hiccup(whole))
+    assert points(graded(judge)) == FULL
+
+
+class Hiccup:
+    """A sandbox that fails once."""
+
+    def __init__(self, sandbox):
+        self.sandbox, self.failed = sandbox, False
+
+    def start(self):
+        if not self.failed:
+            self.failed = True
+            raise SandboxError("busy")
+        return self.sandbox.start()
 
 
 def test_a_fault_of_a_case_itself_is_no_zero(judge, tmp_path):

@@ -54,8 +54,8 @@ def test_a_record_holds_what_the_judge_found():
     assert moment.endswith("Z")
     questions = found.pop("questions")
     assert found == FACTS | {
-        "set": "mlp", "tests": "t", "page": "", "tier": "bubblewrap", "trusted": True, "status": "graded",
-        "message": "", "notes": ["A note."], "points": 2, "of": 5, "seconds": 0.1235,
+        "set": "mlp", "tests": "t", "page": "", "tier": "bubblewrap", "trusted": True,
+        "status": "graded", "message": "", "notes": ["A note."], "points": 2, "of": 5, "seconds": 0.1235,
         "cpu_seconds": 0.1, "peak_memory": 5,
     }  # fmt: skip
     assert list(questions) == ["one", "two"]
