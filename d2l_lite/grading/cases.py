@@ -16,17 +16,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from d2l_lite.grading.comparing import Rule, difference
+from d2l_lite.grading.outcomes import Question as Question
 from d2l_lite.grading.performing import LearnerError
 from d2l_lite.grading.reprs import short
-
-
-@dataclass(frozen=True)
-class Question:
-    """One graded question: its points (all or nothing) and its hints by key."""
-
-    name: str
-    points: int
-    hints: Mapping[str, str]
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from d2l_lite.grading.reprs import clean
+from d2l_lite.grading.wording import MAX_PRINTED, clean
 
-MAX_PRINTED = 600
 MAX_WARNINGS = 3
 #: What is kept of a flood, before control characters are taken out of it.
 _MAX_KEPT = 20_000

@@ -2,7 +2,6 @@
 
 import difflib
 import importlib
-import pkgutil
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -10,7 +9,10 @@ from typing import Any
 from d2l_lite.grading import rendering, visible
 from d2l_lite.grading.cases import ExerciseSet
 from d2l_lite.grading.modules import new_module
-from d2l_lite.grading.running import QuestionResult, run_question
+from d2l_lite.grading.outcomes import QuestionResult
+from d2l_lite.grading.running import run_question
+from d2l_lite.grading.visible import set_names
+from d2l_lite.grading.wording import count
 
 
 class UnknownNameError(ValueError):
@@ -19,11 +21,6 @@ class UnknownNameError(ValueError):
     def _render_traceback_(self) -> list[str]:
         """Return what a notebook shows: the message, without the lines of this package."""
         return [str(self)]
-
-
-def set_names() -> list[str]:
-    """Return the names of the exercise sets that this package holds."""
-    return sorted(module.name for module in pkgutil.iter_modules(visible.__path__))
 
 
 def load_set(slug: str) -> ExerciseSet:
@@ -103,7 +100,7 @@ class Check:
         self._set = load_set(slug) if cases is None else read_set(slug, cases)
         self._namespace = namespace
         questions = self._set.questions.values()
-        words = [f"{one.name} ({rendering.count(one.points, 'point')})" for one in questions]
+        words = [f"{one.name} ({count(one.points, 'point')})" for one in questions]
         print(f"Checks for {slug}: {', '.join(words)}.")
 
     def __call__(self, question: str) -> None:

@@ -13,10 +13,10 @@ from typing import Any
 from d2l_lite.grading import commands
 from d2l_lite.grading.batch import StoppedError
 from d2l_lite.grading.options import PROGRAM, parser
-from d2l_lite.grading.rendering import count
 from d2l_lite.grading.results import OutputError
 from d2l_lite.grading.store import load_run, save_run
 from d2l_lite.grading.tiers import Limits, SandboxError, Tier
+from d2l_lite.grading.wording import count
 
 
 def _load(path: Path) -> Any:

@@ -17,11 +17,11 @@ from d2l_lite.grading.collecting import HandedIn, collect, same_name
 from d2l_lite.grading.desks import Spec
 from d2l_lite.grading.lanes import Lanes, ProcessLanes, dask_lanes
 from d2l_lite.grading.progress import Progress
-from d2l_lite.grading.rendering import count
 from d2l_lite.grading.results import OutputError, SetInfo, latest, read_results
 from d2l_lite.grading.store import Run, Store, load_run, save_run, telling
 from d2l_lite.grading.tiers import SandboxError, Tier
 from d2l_lite.grading.views import line
+from d2l_lite.grading.wording import count
 
 PLAIN = """\
 WARNING: tier plain gives no isolation. A notebook can read the tests, change its own score and

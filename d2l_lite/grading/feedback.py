@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterator
 from html import escape
 
-from d2l_lite.grading.catching import MAX_PRINTED
+from d2l_lite.grading.outcomes import CaseResult
 from d2l_lite.grading.pages import book_page, box, document, name_of, own_page
-from d2l_lite.grading.rendering import WORDS, count, details, prose
-from d2l_lite.grading.running import CaseResult
+from d2l_lite.grading.rendering import WORDS, details, prose
 from d2l_lite.grading.views import QuestionView, View, points_text
+from d2l_lite.grading.wording import MAX_PRINTED, count
 
 MAX_PRINTED_TEXTS = 2
 _TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d:\d\d):\d\d(?:\.\d+)?Z")

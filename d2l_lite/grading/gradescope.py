@@ -5,8 +5,9 @@ Format: https://gradescope-autograders.readthedocs.io/en/latest/specs/
 
 from typing import Any
 
-from d2l_lite.grading.rendering import WORDS, count, details
+from d2l_lite.grading.rendering import WORDS, details
 from d2l_lite.grading.views import QuestionView, View
+from d2l_lite.grading.wording import count
 
 _SELF_CHECK = "Self-check only: graded without the isolation that protects scores."
 

@@ -13,9 +13,10 @@ from pathlib import Path
 from d2l_lite.grading.assignment import Assignment
 from d2l_lite.grading.cases import Case
 from d2l_lite.grading.notebooks import NotebookError, read_notebook
+from d2l_lite.grading.outcomes import QuestionResult
 from d2l_lite.grading.probes import choose
 from d2l_lite.grading.remote import RemoteSide, Session
-from d2l_lite.grading.running import QuestionResult, run_question
+from d2l_lite.grading.running import run_question
 from d2l_lite.grading.sandbox import Limits, Sandbox, SandboxError, Tier
 
 #: A machine that was short of something for a moment gets a second chance.

@@ -6,8 +6,9 @@ from html import escape
 
 from d2l_lite.grading.gradebook import ClassStatistics, QuestionStatistics, question_names
 from d2l_lite.grading.pages import box, document, name_of
-from d2l_lite.grading.rendering import WORDS, count, prose
+from d2l_lite.grading.rendering import WORDS, prose
 from d2l_lite.grading.views import QuestionView, View
+from d2l_lite.grading.wording import count
 
 _UNTRUSTED = (
     "<p>{} graded in the tier <code>plain</code> or an unknown one, where a notebook can read the "

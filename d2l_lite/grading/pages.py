@@ -8,8 +8,8 @@ from html import escape
 from importlib import resources
 from urllib.parse import quote, urlsplit
 
-from d2l_lite.grading.checker import set_names
 from d2l_lite.grading.views import View
+from d2l_lite.grading.visible import set_names
 
 FOLDER = "d2l_lite.grading"
 #: What a page may load: nothing but its own style sheet, and its own script if it has one. An empty

@@ -17,7 +17,8 @@ import numpy as np
 
 from d2l_lite.grading.codec import Reference
 from d2l_lite.grading.deadlines import TimeUpError
-from d2l_lite.grading.reprs import clean, is_tensor
+from d2l_lite.grading.reprs import is_tensor
+from d2l_lite.grading.wording import clean
 
 MAX_ITEMS = 10_000
 MAX_DEPTH = 8

@@ -12,8 +12,9 @@ from typing import Any
 from d2l_lite.grading.cases import ExerciseSet, Question
 from d2l_lite.grading.cells import Cell, SourceError
 from d2l_lite.grading.modules import mark_hidden, new_module
+from d2l_lite.grading.outcomes import QuestionResult
 from d2l_lite.grading.rules import faults
-from d2l_lite.grading.running import QuestionResult, run_question
+from d2l_lite.grading.running import run_question
 from d2l_lite.grading.source import (
     ExerciseSource,
     SourceCell,

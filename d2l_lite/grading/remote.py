@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from d2l_lite.grading.cases import Case
-from d2l_lite.grading.catching import MAX_PRINTED
 from d2l_lite.grading.channel import (
     MAX_JSON,
     MAX_PARTS,
@@ -22,8 +21,8 @@ from d2l_lite.grading.channel import (
 )
 from d2l_lite.grading.codec import CodecError, Reference, decode, encode
 from d2l_lite.grading.performing import LearnerError, require_cpu, stopped
-from d2l_lite.grading.reprs import clean
 from d2l_lite.grading.sandbox import Ending, Limits, Sandbox, SandboxError, Worker
+from d2l_lite.grading.wording import MAX_PRINTED, clean
 
 #: A submission that ends its process more often than this is not started again.
 MAX_WORKERS = 10

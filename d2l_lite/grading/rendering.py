@@ -4,18 +4,14 @@ import html
 import re
 from collections.abc import Sequence
 
-from d2l_lite.grading.running import CaseResult, QuestionResult
+from d2l_lite.grading.outcomes import CaseResult, QuestionResult
+from d2l_lite.grading.wording import count
 
 PASSED, FAILED, OPEN = "#009E73", "#D55E00", "#808080"
 _COLORS = {"passed": PASSED, "failed": FAILED}
 WORDS = {"unfinished": "not written yet", "missing": "not defined yet"}
 _PRE = "white-space:pre-wrap;overflow-wrap:anywhere;font-family:monospace;font-size:.95em"
 _BLOCK = ";display:block"
-
-
-def count(number: int, noun: str) -> str:
-    """Return `1 point`, `2 points`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def headline(result: QuestionResult) -> str:

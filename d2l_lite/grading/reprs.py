@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-MAX_CHARACTERS = 240
+from d2l_lite.grading.wording import MAX_CHARACTERS, clean
+
 #: Arrays of more elements than this are shown by their corners and their shape.
 MAX_ELEMENTS = 12
 MAX_ITEMS = 8
 #: Arrays of more axes than this are shown flat: they have 2**axes corners.
 MAX_AXES = 6
-_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 
 
 def is_tensor(value: object) -> bool:
@@ -36,15 +36,6 @@ def to_array(value: Any) -> np.ndarray:
 def dtype_name(value: Any) -> str:
     """Return the dtype of a tensor or array as both libraries spell it: `float32`."""
     return str(value.dtype).removeprefix("torch.")
-
-
-def clean(text: str, limit: int = MAX_CHARACTERS) -> str:
-    """Return `text` without control characters, cut to at most `limit` characters.
-
-    Half of a surrogate pair, which no file can hold, becomes a question mark.
-    """
-    text = _CONTROL.sub("", text[: 4 * limit + 1000]).encode("utf-8", "replace").decode()
-    return text if len(text) <= limit else text[: limit - 2] + " …"
 
 
 def type_name(value: object) -> str:

@@ -3,83 +3,25 @@
 import inspect
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from d2l_lite.grading.cases import Case, ExerciseSet, MismatchError, Question
+from d2l_lite.grading.cases import Case, ExerciseSet, MismatchError
 from d2l_lite.grading.catching import quiet, seeded
 from d2l_lite.grading.deadlines import TimeUpError, time_limit
+from d2l_lite.grading.outcomes import CaseResult, Question, QuestionResult
 from d2l_lite.grading.performing import LearnerError
-from d2l_lite.grading.reprs import clean, short
+from d2l_lite.grading.reprs import short
 from d2l_lite.grading.submission import Handle, LocalSide, Recorder, Side, Submission
 from d2l_lite.grading.tiers import SandboxError
+from d2l_lite.grading.wording import clean
 
 SEED = 0
 #: Seconds that one call of the learner's code may take, where its case says nothing else.
 CALL_SECONDS = 10.0
 #: A whole case may take so many times as long as one of its calls.
 CALLS_A_CASE = 4
-
-
-@dataclass(frozen=True)
-class CaseResult:
-    """What one case found.
-
-    `status` is `passed`, `failed` (a wrong result), `error` (the code raised), `unfinished` or
-    `missing` (a name). The texts are for learners; empty where they do not apply. Of a `hidden`
-    case learners are told only that it failed.
-    """
-
-    title: str
-    status: str
-    message: str = ""
-    called: str = ""
-    got: str = ""
-    want: str = ""
-    place: str = ""
-    hint: str | None = None
-    recognized: bool = False
-    printed: str = ""
-    hidden: bool = False
-    stopped: bool = False
-
-
-@dataclass(frozen=True)
-class QuestionResult:
-    """What the cases of one question found; its points are all or nothing."""
-
-    question: Question
-    cases: tuple[CaseResult, ...]
-
-    @property
-    def passed(self) -> bool:
-        """Whether every case passed."""
-        return bool(self.cases) and all(one.status == "passed" for one in self.cases)
-
-    @property
-    def points(self) -> int:
-        """All the question's points, or none."""
-        return self.question.points if self.passed else 0
-
-    @property
-    def status(self) -> str:
-        """`passed`, `failed`, or why there is nothing to check yet: `missing`, `unfinished`."""
-        found = {one.status for one in self.cases}
-        if self.passed or (len(found) == 1 and found <= {"missing", "unfinished"}):
-            return found.pop()
-        return "failed"
-
-    @property
-    def hints(self) -> tuple[str, ...]:
-        """Keys of the hints that the failed cases call for, each once.
-
-        Where a result was recognized as that of a typical mistake, its hint stands alone.
-        """
-        hinted = [one for one in self.cases if one.hint]
-        recognized = [one for one in hinted if one.recognized]
-        return tuple(dict.fromkeys(one.hint for one in recognized or hinted if one.hint))
 
 
 def run_question(

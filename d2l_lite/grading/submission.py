@@ -22,7 +22,8 @@ from d2l_lite.grading.performing import (
     require_cpu,
     stopped,
 )
-from d2l_lite.grading.reprs import clean, is_tensor, short
+from d2l_lite.grading.reprs import is_tensor, short
+from d2l_lite.grading.wording import clean
 
 MAX_STORY = 5
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from d2l_lite.grading.running import CaseResult
+from d2l_lite.grading.outcomes import CaseResult
 
 #: Longer texts are cut. The judge cuts most texts earlier; a report does not rely on that.
 MAX_TEXT = 1_000

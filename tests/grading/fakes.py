@@ -15,7 +15,7 @@ from types import SimpleNamespace
 
 from d2l_lite.grading.cases import Question
 from d2l_lite.grading.cli import Parts, main
-from d2l_lite.grading.running import CaseResult, QuestionResult
+from d2l_lite.grading.outcomes import CaseResult, QuestionResult
 from d2l_lite.grading.tiers import SandboxError, Tier
 
 OPENER = "tests.grading.fakes:open_fake"

@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict
 
 from d2l_lite.grading.cases import Question
-from d2l_lite.grading.running import CaseResult, QuestionResult
+from d2l_lite.grading.outcomes import CaseResult, QuestionResult
 
 SECRET = "SECRET-42"
 HINT = "Divide by the number of examples."

@@ -16,13 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from d2l_lite.grading import visible
-from d2l_lite.grading.checker import load_set, set_names
+from d2l_lite.grading.checker import load_set
 from d2l_lite.grading.feedback import feedback_page, when
 from d2l_lite.grading.gradebook import class_statistics, gradebook
 from d2l_lite.grading.gradescope import gradescope
 from d2l_lite.grading.reports import write_reports
 from d2l_lite.grading.running import run_question
 from d2l_lite.grading.views import MAX_LINES, MAX_TEXT, shown, stem, views
+from d2l_lite.grading.visible import set_names
 from tests.grading import report_records as given_records
 from tests.grading.report_records import (
     ABSENT,

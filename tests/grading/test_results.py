@@ -14,8 +14,8 @@ import pytest
 
 from d2l_lite.grading import results, store
 from d2l_lite.grading.cases import Question
+from d2l_lite.grading.outcomes import CaseResult, QuestionResult
 from d2l_lite.grading.results import OutputError, SetInfo, latest, outcome, read_results, record
-from d2l_lite.grading.running import CaseResult, QuestionResult
 from d2l_lite.grading.store import Run, Store, load_run, save_run
 from d2l_lite.grading.tiers import Tier
 
@@ -55,7 +55,8 @@ def test_a_record_holds_what_the_judge_found():
     questions = found.pop("questions")
     assert found == FACTS | {
         "set": "mlp", "tests": "t", "page": "", "tier": "bubblewrap", "trusted": True,
-        "status": "graded", "message": "", "notes": ["A note."], "points": 2, "of": 5, "seconds": 0.1235,
+        "status": "graded", "message": "", "notes": ["A note."], "points": 2, "of": 5,
+        "seconds": 0.1235,
         "cpu_seconds": 0.1, "peak_memory": 5,
     }  # fmt: skip
     assert list(questions) == ["one", "two"]
