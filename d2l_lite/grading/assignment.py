@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from d2l_lite.grading.cases import Case, ExerciseSet, Question
-from d2l_lite.grading.casetext import case_nodes, hint_faults, needs_torch, questions_of
+from d2l_lite.grading.casetext import PRELOADS, case_nodes, hint_faults, preload_of, questions_of
 from d2l_lite.grading.modules import mark_hidden, new_module
 
 ENDING = ".tests.py"
 #: What a tests file says about itself; no question's outcome depends on it.
 SETTINGS = ("PRELOAD", "PAGE", "HIDDEN", "QUESTIONS")
-PRELOADS = ("numpy", "torch")
 
 
 class AssignmentError(ValueError):
@@ -104,12 +103,11 @@ def _assignment(
     text: str, tree: ast.Module, exercises: ExerciseSet, names: Mapping[str, Any]
 ) -> Assignment:
     """Return the assignment of a set and the settings that stand beside it."""
-    preload = names.get("PRELOAD", PRELOADS if needs_torch(text) else PRELOADS[:1])
     return Assignment(
         exercises,
         hashlib.sha256(text.encode()).hexdigest(),
         _digests(tree, exercises),
-        tuple(preload),
+        preload_of(text),
         names.get("PAGE", ""),
     )
 

@@ -3,6 +3,8 @@
 import ast
 from collections.abc import Collection, Mapping
 
+PRELOADS = ("numpy", "torch")
+
 
 def case_nodes(tree: ast.Module) -> list[ast.FunctionDef]:
     """Return the functions at the left margin."""
@@ -70,3 +72,18 @@ def needs_torch(code: str) -> bool:
             if package == "torch" or (package == "d2l_lite" and not inner.startswith("grading")):
                 return True
     return False
+
+
+def preload_of(text: str) -> tuple[str, ...]:
+    """Return what the sandbox must load for tests: as they say, or as their imports do.
+
+    Args:
+        text: The text of the tests.
+
+    Returns:
+        Names of modules.
+    """
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "PRELOAD":
+            return tuple(ast.literal_eval(node.value))
+    return PRELOADS if needs_torch(text) else PRELOADS[:1]

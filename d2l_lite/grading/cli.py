@@ -19,13 +19,6 @@ from d2l_lite.grading.tiers import Limits, SandboxError, Tier
 from d2l_lite.grading.wording import count
 
 
-def _load(path: Path) -> Any:
-    """Return the assignment of a file of tests."""
-    from d2l_lite.grading.assignment import load_assignment
-
-    return load_assignment(path)
-
-
 def _choose(wanted: Tier | None) -> Tier:
     """Return the best tier that works here, or the wanted one."""
     from d2l_lite.grading.probes import choose
@@ -37,10 +30,11 @@ def _choose(wanted: Tier | None) -> Tier:
 class Parts:
     """What the commands are made of, where a test needs another judge.
 
+    `load` returns the assignment of a file; where it is None, a judge's process loads the tests.
     `spec` has other values for fields of `Spec`: which judge is opened, how long it may take.
     """
 
-    load: Callable[[Path], Any] = _load
+    load: Callable[[Path], Any] | None = None
     choose: Callable[[Tier | None], Tier] = _choose
     spec: Mapping[str, Any] = field(default_factory=dict)
 
@@ -86,12 +80,13 @@ def _guarded(args: Namespace) -> int:
 
 def check(args: Namespace) -> int:
     """Return the exit code of a self-check of one notebook, after showing what it found."""
+    from d2l_lite.grading.assignment import load_assignment
     from d2l_lite.grading.judge import Judge
     from d2l_lite.grading.rendering import as_text, summary_text
 
     tier = Tier(args.tier) if args.tier else args.choose(None)
     limits = Limits(**args.limits)
-    with Judge(args.load(args.tests), tier=tier, limits=limits, seed=args.seed) as judge:
+    with Judge(load_assignment(args.tests), tier=tier, limits=limits, seed=args.seed) as judge:
         found = judge.grade(args.notebook)
     print(f"Self-check of {args.notebook} (tier {found.tier}): nothing is recorded.")
     for text in (*found.notes, *map(as_text, found.questions)):

@@ -1,5 +1,6 @@
 """The commands `grade` and `regrade`: what a batch is asked for, and what it says in the end."""
 
+import contextlib
 import difflib
 import hashlib
 import os
@@ -14,7 +15,7 @@ from typing import Any
 
 from d2l_lite.grading.batch import Batch, StoppedError
 from d2l_lite.grading.collecting import HandedIn, collect, same_name
-from d2l_lite.grading.desks import Spec
+from d2l_lite.grading.desks import Spec, describe_tests
 from d2l_lite.grading.lanes import Lanes, ProcessLanes, dask_lanes
 from d2l_lite.grading.progress import Progress
 from d2l_lite.grading.results import OutputError, SetInfo, latest, read_results
@@ -56,14 +57,15 @@ def grade(args: Namespace) -> int:
     folder, out = args.submissions.resolve(), args.out.resolve()
     if out == folder or folder in out.parents:
         raise UsageError(f"--out must lie outside of the submissions, got {out} below {folder}")
-    with Store(out) as store:
+    with Store(out) as store, contextlib.closing(_Judges(args)) as judges:
         started = load_run(out)
-        info = _info(args, tests, started)
-        run = _run(args, started, info)
+        run = _plan(args, started)
+        spec = _spec(args, run, tests)
+        run = replace(run, info=_info(started, spec, judges=judges))
         everyone = _everyone(args, run)
         save_run(out, run)
         progress = Progress(len(everyone))
-        batch = _batch(args, run, tests, store=store, progress=progress)
+        batch = _batch(args, run, spec, store=store, progress=progress, judges=judges)
         try:
             batch.grade(everyone, limit=args.limit)
         except (KeyboardInterrupt, OutputError, StoppedError):
@@ -106,12 +108,43 @@ def _tests_text(path: Path) -> str:
         raise UsageError(f"--tests must be a file of tests in UTF-8, got {path}: {error}") from None
 
 
-def _info(args: Namespace, tests: str, started: Run | None) -> SetInfo:
-    """Return the facts of the tests; they are imported only where their text is new."""
-    source = hashlib.sha256(tests.encode()).hexdigest()
+class _Judges:
+    """The judges of a batch, opened when the first of them is needed."""
+
+    def __init__(self, args: Namespace) -> None:
+        self._args = args
+        self._lanes: Lanes | None = None
+
+    def open(self) -> Lanes:
+        """Return where the judges run."""
+        if self._lanes is None:
+            args = self._args
+            self._lanes = (
+                dask_lanes(args.dask) if args.dask else ProcessLanes(args.jobs or _cores())
+            )
+        return self._lanes
+
+    def describe(self, spec: Spec, source: str) -> SetInfo:
+        """Return the facts of the tests; where a judge of this machine is needed, it loads them."""
+        if self._args.load is not None:
+            return SetInfo.of(self._args.load(self._args.tests), source)
+        lanes = self.open()
+        if isinstance(lanes, ProcessLanes):
+            return lanes.describe(spec, source)
+        return describe_tests(spec, source)
+
+    def close(self) -> None:
+        """End the judges, if there are any."""
+        if self._lanes is not None:
+            self._lanes.close()
+
+
+def _info(started: Run | None, spec: Spec, *, judges: _Judges) -> SetInfo:
+    """Return the facts of the tests; they are loaded only where their text is new."""
+    source = hashlib.sha256(spec.tests.encode()).hexdigest()
     if started is not None and started.info.source == source:
         return started.info
-    info = SetInfo.of(args.load(args.tests), source)
+    info = judges.describe(spec, source)
     if started is not None and started.info.set != info.set:
         raise UsageError(
             f"this batch is about the set {started.info.set!r}, the tests are those of "
@@ -122,7 +155,7 @@ def _info(args: Namespace, tests: str, started: Run | None) -> SetInfo:
     return info
 
 
-def _run(args: Namespace, started: Run | None, info: SetInfo) -> Run:
+def _plan(args: Namespace, started: Run | None) -> Run:
     """Return how this batch is graded: as it was started, and as it is asked for now."""
     given: dict[str, Any] = {
         name: str(getattr(args, name)) for name in REMEMBERED if getattr(args, name)
@@ -130,7 +163,7 @@ def _run(args: Namespace, started: Run | None, info: SetInfo) -> Run:
     given |= {"tests": str(args.tests.resolve()), "submissions": str(args.submissions.resolve())}
     if started is None:
         seed = secrets.randbelow(1 << 31) if args.seed is None else args.seed
-        started = Run(seed=seed, info=info, tier=_tier(args), **given)
+        started = Run(seed=seed, info=SetInfo("", "", "", {}, {}), tier=_tier(args), **given)
     for name, word in (("seed", "inputs"), ("tier", "scores")):
         asked, before = getattr(args, name), getattr(started, name)
         if asked is not None and asked != before:
@@ -141,7 +174,7 @@ def _run(args: Namespace, started: Run | None, info: SetInfo) -> Run:
     if started.tier == Tier.PLAIN.value:
         print(PLAIN, file=sys.stderr)
     limits = {**started.limits, **args.limits}
-    return replace(started, info=info, limits=limits, **given)
+    return replace(started, limits=limits, **given)
 
 
 def _tier(args: Namespace) -> str:
@@ -190,9 +223,9 @@ def _only(wanted: Sequence[str], found: Sequence[HandedIn]) -> list[HandedIn]:
     return [known[key] for key in dict.fromkeys(map(same_name, wanted))]
 
 
-def _batch(args: Namespace, run: Run, tests: str, *, store: Store, progress: Progress) -> Batch:
-    """Return the batch, ready to grade."""
-    spec = Spec(
+def _spec(args: Namespace, run: Run, tests: str) -> Spec:
+    """Return what the judges of a batch are made of."""
+    return Spec(
         name=args.tests.name,
         tests=tests,
         tier=run.tier,
@@ -201,14 +234,16 @@ def _batch(args: Namespace, run: Run, tests: str, *, store: Store, progress: Pro
         **args.spec,
     )
 
-    def open_lanes() -> Lanes:
-        return dask_lanes(args.dask) if args.dask else ProcessLanes(args.jobs or _cores())
 
+def _batch(
+    args: Namespace, run: Run, spec: Spec, *, store: Store, progress: Progress, judges: _Judges
+) -> Batch:
+    """Return the batch, ready to grade."""
     return Batch(
         store,
         run,
         args.submissions.resolve(),
-        open_lanes=open_lanes,
+        open_lanes=judges.open,
         spec=spec,
         changed=args.changed,
         rehash=args.rehash,

@@ -6,16 +6,19 @@ machines; what goes back are plain values.
 
 import contextlib
 import faulthandler
+import functools
 import os
 import pkgutil
 import tempfile
 import threading
 from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from d2l_lite.grading.results import Record, outcome
+from d2l_lite.grading.casetext import preload_of
+from d2l_lite.grading.results import Record, SetInfo, outcome
 from d2l_lite.grading.tiers import Limits, SandboxError, Tier
 
 #: Seconds that a judge may need beyond the limit of a submission: to start, and to give up.
@@ -75,15 +78,17 @@ def open_judge(spec: Spec) -> tuple[Any, Mapping[str, str]]:
     Raises:
         SandboxError: The confinement does not work here.
     """
-    from d2l_lite.grading.assignment import load_assignment
-    from d2l_lite.grading.judge import Judge
+    with ThreadPoolExecutor(1) as beside:  # it loads the libraries while this process does
+        opening = beside.submit(_sandbox, spec)
+        try:
+            from d2l_lite.grading.judge import Judge
 
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, spec.name)
-        path.write_text(spec.tests, encoding="utf-8")
-        assignment = load_assignment(path)
-    tier = Tier(spec.tier) if spec.tier else None
-    judge = Judge(assignment, tier=tier, limits=Limits(**spec.as_limits()), seed=spec.seed)
+            assignment = _assignment(spec.name, spec.tests)
+        except BaseException:
+            if opening.exception() is None:
+                opening.result().close()
+            raise
+        judge = Judge(assignment, seed=spec.seed, sandbox=opening.result())
     if not spec.tier and not judge.tier.trusted:
         judge.close()
         raise SandboxError(
@@ -91,6 +96,54 @@ def open_judge(spec: Spec) -> tuple[Any, Mapping[str, str]]:
             "trusted; run `python -m d2l_lite.grading probe` on it to see what is missing"
         )
     return judge, assignment.digests
+
+
+def _sandbox(spec: Spec) -> Any:
+    """Return the sandbox for a judge; what it loads is told from the text of the tests."""
+    from d2l_lite.grading.sandbox import open_sandbox
+
+    tier = Tier(spec.tier) if spec.tier else None
+    is_python = spec.name.endswith(".py")
+    preload = preload_of(spec.tests) if is_python else _assignment(spec.name, spec.tests).preload
+    return open_sandbox(preload, tier=tier, limits=Limits(**spec.as_limits()))
+
+
+@functools.lru_cache(maxsize=1)
+def _assignment(name: str, tests: str) -> Any:
+    """Return the assignment of a text."""
+    from d2l_lite.grading.assignment import load_assignment
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, name)
+        path.write_text(tests, encoding="utf-8")
+        return load_assignment(path)
+
+
+def describe(spec: Spec, source: str) -> SetInfo:
+    """Return the facts of the tests, after opening the judge for them.
+
+    Args:
+        spec: The judge.
+        source: Hash of the tests' text.
+
+    Returns:
+        The facts.
+    """
+    _desk(spec)
+    return describe_tests(spec, source)
+
+
+def describe_tests(spec: Spec, source: str) -> SetInfo:
+    """Return the facts of the tests, and open no judge.
+
+    Args:
+        spec: The judge that would be made.
+        source: Hash of the tests' text.
+
+    Returns:
+        The facts.
+    """
+    return SetInfo.of(_assignment(spec.name, spec.tests), source)
 
 
 def _desk(spec: Spec) -> Desk:

@@ -14,10 +14,9 @@ from d2l_lite.grading.assignment import Assignment
 from d2l_lite.grading.cases import Case
 from d2l_lite.grading.notebooks import NotebookError, read_notebook
 from d2l_lite.grading.outcomes import QuestionResult
-from d2l_lite.grading.probes import choose
 from d2l_lite.grading.remote import RemoteSide, Session
 from d2l_lite.grading.running import run_question
-from d2l_lite.grading.sandbox import Limits, Sandbox, SandboxError, Tier
+from d2l_lite.grading.sandbox import Limits, Sandbox, SandboxError, Tier, open_sandbox
 
 #: A machine that was short of something for a moment gets a second chance.
 ATTEMPTS = 2
@@ -56,6 +55,7 @@ class Judge:
         limits: What one submission may use.
         seed: Seed of hidden inputs. The same for all of a class is fair; a new one for each batch
             means that nobody can know them.
+        sandbox: One that was opened already, with its tier and limits; the judge closes it.
 
     Raises:
         SandboxError: The tier does not work on this machine.
@@ -68,11 +68,12 @@ class Judge:
         tier: Tier | None = None,
         limits: Limits | None = None,
         seed: int = 0,
+        sandbox: Sandbox | None = None,
     ) -> None:
         self._assignment, self._seed = assignment, seed
-        self._limits = limits or Limits()
-        self.tier = choose(tier)
-        self._sandbox = Sandbox(self.tier, preload=assignment.preload, limits=self._limits)
+        if sandbox is None:
+            sandbox = open_sandbox(assignment.preload, tier=tier, limits=limits)
+        self._sandbox, self._limits, self.tier = sandbox, sandbox.limits, sandbox.tier
 
     def __enter__(self) -> "Judge":
         return self

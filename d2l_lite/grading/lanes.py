@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import wait as wait_for
 from typing import Any, Protocol
 
-from d2l_lite.grading.desks import Spec, close_judge, grade
-from d2l_lite.grading.results import Record
+from d2l_lite.grading.desks import Spec, close_judge, describe, grade
+from d2l_lite.grading.results import Record, SetInfo
 from d2l_lite.grading.tiers import SandboxError
 
 #: Seconds after a judge's own watchdog until the batch kills its process.
@@ -102,12 +102,24 @@ class ProcessLanes:
         self.slots = slots
         self._lanes: dict[int, Lane] = {}
 
+    def describe(self, spec: Spec, source: str) -> SetInfo:
+        """Return the facts of the tests, from the first slot's process: its judge is warm then."""
+        try:
+            found: SetInfo = self._send(0, describe, spec, source).result()
+        except BrokenProcessPool as error:
+            raise SandboxError(f"a judge's process ended at the start: {error}") from None
+        return found
+
     def submit(self, slot: int, spec: Spec, *task: Any) -> "Future[Record]":
         """Return the future of a notebook's result; the slot's process starts at the first."""
+        return self._send(slot, grade, spec, *task)
+
+    def _send(self, slot: int, function: Callable[..., Any], *task: Any) -> "Future[Any]":
+        """Return the future of a function's result in the slot's process."""
         for _ in range(2):
             lane = self._lanes.get(slot) or self._lanes.setdefault(slot, Lane.start())
             try:
-                return lane.executor.submit(grade, spec, *task)
+                return lane.executor.submit(function, *task)
             except BrokenProcessPool:  # it died between two submissions: nobody's fault
                 self.replace(slot)
         raise SandboxError("judge processes end as soon as they start; see the messages above")
@@ -180,6 +192,19 @@ def dask_lanes(address: str) -> SharedLanes:
         raise ModuleNotFoundError(
             "--dask needs Dask's scheduler: pip install 'd2l-lite[dask]'"
         ) from None
+    client = _connected(distributed, address)
+    threads = sum(client.nthreads().values())
+
+    def closing() -> None:
+        with contextlib.suppress(Exception):  # a worker that is gone needs no closing
+            client.run(close_judge)
+        client.close()
+
+    return SharedLanes(client.get_executor(pure=False), 4 * threads, closing=closing)
+
+
+def _connected(distributed: Any, address: str) -> Any:
+    """Return a client of a Dask cluster that has a worker."""
     try:
         client = distributed.Client(address, timeout=10, set_as_default=False)
     except (OSError, ValueError) as error:
@@ -192,11 +217,4 @@ def dask_lanes(address: str) -> SharedLanes:
             f"the Dask cluster at {address!r} has no workers after {WORKERS_SECONDS} s; "
             f"start at least one: dask worker {address}"
         ) from None
-    threads = sum(client.nthreads().values())
-
-    def closing() -> None:
-        with contextlib.suppress(Exception):  # a worker that is gone needs no closing
-            client.run(close_judge)
-        client.close()
-
-    return SharedLanes(client.get_executor(pure=False), 4 * threads, closing=closing)
+    return client
