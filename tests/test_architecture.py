@@ -180,6 +180,56 @@ def test_a_planted_upward_arrow_is_seen(module, line):
     assert len(wrong_arrows(module, ast.parse(line))) == 1
 
 
+GRADER = PACKAGE / "grading"
+
+
+def rooms() -> dict[str, tuple[set[str], set[str]]]:
+    """Return the modules of each room of the grader, and the rooms it may import from."""
+    text = ast.get_docstring(ast.parse((GRADER / "__init__.py").read_text(encoding="utf-8"))) or ""
+    found = re.findall(r"^(\w+): [^\[\n]+ \[([\w, ]*)\]\n((?:    [^\n]+\n)+)", text, re.M)
+    return {
+        name: (set(re.findall(r"\w+", modules)), set(re.findall(r"\w+", others)))
+        for name, others, modules in found
+    }
+
+
+def wrong_rooms(module: str, tree: ast.AST) -> list[str]:
+    home = {one: room for room, (modules, _) in rooms().items() for one in modules}
+    allowed = {home[module], *rooms()[home[module]][1]}
+    used = [name.split(".")[2] for name in imported_modules(tree) if name.count(".") > 1]
+    inside = [
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "d2l_lite.grading"
+        for alias in node.names
+    ]
+    found = {name for name in (*used, *inside) if name in home and home[name] not in allowed}
+    return [f"{module} ({home[module]}) imports {name} ({home[name]})" for name in sorted(found)]
+
+
+def test_every_module_of_the_grader_has_one_room():
+    listed = sorted(module for modules, _ in rooms().values() for module in modules)
+    there = sorted(path.stem for path in GRADER.glob("*.py") if path.stem[0] != "_")
+    assert listed == there
+
+
+@pytest.mark.parametrize("path", sorted(GRADER.glob("[a-z]*.py")), ids=lambda path: path.name)
+def test_a_module_of_the_grader_imports_from_the_rooms_it_may(path):
+    assert wrong_rooms(path.stem, ast.parse(path.read_text(encoding="utf-8"))) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from d2l_lite.grading.judge import Judge",
+        "from d2l_lite.grading import judge",
+        "def f():\n    import d2l_lite.grading.judge",
+    ],
+)
+def test_a_planted_way_from_a_learners_room_to_the_judge_is_seen(line):
+    assert wrong_rooms("checker", ast.parse(line)) == ["checker (check) imports judge (judge)"]
+
+
 def test_the_package_is_readable_in_one_sitting():
     lines = {
         path.name: code_lines(path.read_text(encoding="utf-8"))
