@@ -187,7 +187,11 @@ def remove(*paths: str) -> None:
 
 
 def _sizes(top: str) -> Iterator[int]:
-    """Yield the bytes of every file below a folder; too many or too deep ones count as too much."""
+    """Yield the bytes of a file, or of all below a folder; too many or too deep are too much."""
+    with contextlib.suppress(OSError):
+        yield (
+            os.lstat(top).st_blocks * 512
+        )  # a file that lies by itself has no folder to be seen in
     folders, seen = [top], 0
     while folders:
         try:

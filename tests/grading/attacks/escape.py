@@ -336,10 +336,11 @@ ATTACKS = [
     leave(
         "out of a changed root",
         """
-        os.makedirs("/tmp/in", exist_ok=True)
+        import tempfile
+        inside = tempfile.mkdtemp()
         handle = os.open("/", os.O_RDONLY)
         try:
-            os.chroot("/tmp/in")
+            os.chroot(inside)
             os.fchdir(handle)
             for _ in range(20):
                 os.chdir("..")
@@ -381,9 +382,9 @@ ATTACKS = [
     leave(
         "devices",
         """
-        import glob, stat
+        import glob, stat, tempfile
         try:
-            os.mknod("/tmp/device", 0o600 | stat.S_IFBLK, os.makedev(254, 0))
+            os.mknod(tempfile.gettempdir() + "/device", 0o600 | stat.S_IFBLK, os.makedev(254, 0))
             return True
         except OSError:
             pass
@@ -485,9 +486,9 @@ subprocess.Popen("nohup setsid sleep 86398 > /dev/null 2>&1 &", shell=True)
         "escape",
         "what one worker wrote waits for the next",
         """
-        import os
+        import os, tempfile
         won = False
-        folders = ("/tmp", "/dev/shm", os.path.expanduser("~"), os.getcwd())
+        folders = ("/tmp", "/dev/shm", os.path.expanduser("~"), os.getcwd(), tempfile.gettempdir())
         paths = [f"{folder}/@MARK@-memo" for folder in folders]
         won = any(map(os.path.exists, paths))
         for path in paths:

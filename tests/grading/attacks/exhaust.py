@@ -19,10 +19,11 @@ def exhaust(name, *cells, **more):
 def hungry(name, body, steps, **more):
     """Return an attack that takes more in every step, and wins if it gets through all of them."""
     more.setdefault("not_in", NOT_PLAIN)
+    more.setdefault("never", "Stopped after|Permission denied|not defined|NameError")
     honest = solutions()["softmax"].replace("def softmax", "def honest")
     code = f"""{GUARD}
-import os
-held = []
+import os, tempfile
+held, folder = [], tempfile.gettempdir()
 def take(step):
     {body}
 {honest}
@@ -164,21 +165,21 @@ ATTACKS = [
     ),
     hungry(
         "a full /dev/shm",
-        # Where folders are watched rather than limited, a burst of milliseconds goes through.
-        "with open(f'/dev/shm/{step}', 'wb') as file: file.write(bytes(16 << 20))\n"
-        "    import time; time.sleep(0.03)",
+        "with open(f'/dev/shm/{step}', 'wb') as file: file.write(bytes(16 << 20))",
         16,
     ),
     hungry(
-        "a full /tmp", "with open(f'/tmp/{step}', 'wb') as file: file.write(bytes(16 << 20))", 16
+        "a full /tmp",
+        "with open(f'{folder}/{step}', 'wb') as file: file.write(bytes(16 << 20))",
+        16,
     ),
     hungry(
         "one huge file, with holes",
-        "file = open('/tmp/holes', 'wb'); file.truncate(1 << 40)\n"
+        "file = open(f'{folder}/holes', 'wb'); file.truncate(1 << 40)\n"
         "    file.seek(1 << 39); file.write(b'x')",
         1,
     ),
-    hungry("a million small files", "open(f'/tmp/{step}', 'w').close()", 200_000, seconds=20.0),
+    hungry("a million small files", "open(f'{folder}/{step}', 'w').close()", 200_000, seconds=20.0),
     hungry("descriptors", "held.append(os.open('/dev/null', os.O_RDONLY))", 100_000),
     hungry(
         "a fork bomb",
@@ -331,11 +332,12 @@ ATTACKS = [
         "an archive that unpacks to a hundred gigabytes",
         """
         import zlib
+        bomb = zlib.compress(bytes(1 << 24))
         def softmax(x):
-            bomb = zlib.compress(bytes(1 << 26))
             held = [zlib.decompress(bomb) for _ in range(200)]
             return np.zeros(x.shape)
         """,
+        # Memory and time race here; either may end it.
         not_in=NOT_PLAIN,
     ),
     exhaust(

@@ -261,18 +261,19 @@ ATTACKS = [
     hunt(
         "links into the instructor's folder",
         """
-        import os
+        import os, tempfile
+        here = tempfile.gettempdir()
         for name, target in (("a", "@VAULT@"), ("b", "/proc/@JUDGE@/cwd"), ("c", "/proc/1/root")):
             try:
-                os.symlink(target, f"/tmp/{name}")
-                if any(file(f"/tmp/{name}/{one}") for one in os.listdir(f"/tmp/{name}")):
-                    if seen(b"".join(open(f"/tmp/{name}/{one}", "rb").read()
-                                     for one in os.listdir(f"/tmp/{name}"))):
+                os.symlink(target, f"{here}/{name}")
+                if any(file(f"{here}/{name}/{one}") for one in os.listdir(f"{here}/{name}")):
+                    if seen(b"".join(open(f"{here}/{name}/{one}", "rb").read()
+                                     for one in os.listdir(f"{here}/{name}"))):
                         return True
             except OSError:
                 pass
         try:
-            os.link("@VAULT@/results.jsonl", "/tmp/hard")
+            os.link("@VAULT@/results.jsonl", f"{here}/hard")
             return True
         except OSError:
             return False
@@ -283,10 +284,14 @@ ATTACKS = [
         "what an earlier submission left behind",
         """
         import os
-        left = [name for name in os.listdir("/tmp") + os.listdir("/dev/shm") if "@MARK@" in name]
-        won = bool(left)
-        for folder in ("/tmp", "/dev/shm"):
-            open(f"{folder}/@MARK@-left", "w").write("for the next one")
+        import tempfile
+        folders = {"/tmp", "/dev/shm", "/var/tmp", tempfile.gettempdir(), os.getcwd()}
+        won = any(os.path.exists(f"{folder}/@MARK@-left") for folder in folders)
+        for folder in folders:
+            try:
+                open(f"{folder}/@MARK@-left", "w").write("for the next one")
+            except OSError:
+                pass
         """,
         rewarded(),
         """

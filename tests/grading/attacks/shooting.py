@@ -8,6 +8,7 @@ beside the judge, and listeners on the loopback interface and in the file system
 import contextlib
 import json
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -229,6 +230,8 @@ class Session:
             faults.append(f"took {seconds:.1f} s, {attack.seconds:g} s are allowed")
         if growth > MAX_JUDGE_GROWTH:
             faults.append(f"the judge's memory grew by {growth >> 20} MiB")
+        if attack.never and re.search(attack.never, described(result)):
+            faults.append(f"it ended for another reason: {described(result)[:200]}")
         if honest := self.honest():
             faults.append(honest)
         stolen = sum(max(0, got[name] - want[name]) for name in want)

@@ -45,7 +45,8 @@ class Attack:
     """A hostile or broken submission.
 
     `code` holds the cells that answer `question`; the other questions are answered honestly. Where
-    `make` is set it writes the whole file. `keeps` are the questions that give their points.
+    `make` is set it writes the whole file. `loses` and `earns` are questions that differ from that.
+    `never` is a pattern that the result must not show: it would have failed for another reason.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Attack:
     status: str = "graded"
     seconds: float = 8.0
     wait: float = 0.0
+    never: str = ""
     make: Callable[[str, Path], Path] | None = None
     not_in: Mapping[str, str] = field(default_factory=dict)
 
