@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # Two processes with two threads each fight over two cores: one thread each.
 QUIET := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive PYTHONHASHSEED=0
 
-.PHONY: book pdf epub serve test unit browser run lint notebooks check lab data lock repository bench clean
+.PHONY: book pdf epub serve test unit browser run lint notebooks transcripts check lab data lock repository bench clean
 
 $(STAMP): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("The book builds with Python 3.11 or newer; this is %d.%d. Try: make PYTHON=python3.12" % v[:2])'
@@ -46,6 +46,9 @@ lint: $(STAMP)            ## ruff and mypy
 notebooks: $(STAMP)       ## execute what changed (profile: make notebooks PROFILE=fast)
 	$(BIN)/python -m tools.notebooks build $(if $(PROFILE),--profile $(PROFILE))
 
+transcripts: $(STAMP)     ## run the commands on the pages again, and write down what they print
+	$(BIN)/python -m tools.transcripts build
+
 check: $(STAMP)           ## are the committed notebooks those of their sources, run in order?
 	$(BIN)/python -m tools.notebooks check
 
@@ -62,7 +65,8 @@ repository: $(STAMP)      ## set the repository's address: make repository URL=h
 	$(BIN)/python -m tools.repository set "$(URL)"
 
 bench: $(STAMP)           ## measure, and write benchmarks/results
-	$(BIN)/python -m benchmarks.training_loop && $(BIN)/python -m benchmarks.book && $(BIN)/python -m benchmarks.lighthouse
+	$(BIN)/python -m benchmarks.training_loop && $(BIN)/python -m benchmarks.book && $(BIN)/python -m benchmarks.lighthouse \
+	    && $(BIN)/python -m benchmarks.grading && $(BIN)/python -m benchmarks.attacks
 
 clean:
 	rm -rf _build build .pytest_cache .mypy_cache .ruff_cache
