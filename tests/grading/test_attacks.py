@@ -4,14 +4,13 @@ Each is graded between two honest classmates in one session. `python -m benchmar
 the same verdicts as a table.
 """
 
-import os
 from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 
 from d2l_lite.grading.desks import Spec
 from d2l_lite.grading.lanes import ProcessLanes
-from d2l_lite.grading.sandbox import Tier, probe
+from d2l_lite.grading.sandbox import Tier
 from tests.grading.attacks.corpus import ATTACKS
 from tests.grading.attacks.exhaust import UNSTOPPABLE
 from tests.grading.attacks.shooting import BASES, Range, Session
@@ -25,6 +24,7 @@ from tests.grading.attacks.submission import (
     rewarded,
     solutions,
 )
+from tests.grading.available import missing
 
 MIN_ATTACKS = 75
 MIN_A_KIND = 10
@@ -48,12 +48,8 @@ def targets():
 @pytest.fixture(scope="module", params=list(Tier), ids=lambda tier: tier.value)
 def sessions(request, targets, tmp_path_factory):
     """One judge for each assignment in a tier that works here."""
-    found = probe(request.param)
-    if not found.ok:
-        reasons = "; ".join(f"{name}: {text}" for name, text in found.checks.items() if text)
-        if os.environ.get("CI"):
-            pytest.fail(f"{request.param.value} does not work here: {reasons}")
-        pytest.skip(f"{request.param.value} does not work here: {reasons}")
+    if why := missing(request.param):
+        pytest.skip(why)
     made: dict[str, Session] = {}
 
     def session(base: str) -> Session:

@@ -1,24 +1,22 @@
 """The judge: the same verdicts as in the notebook, and points only for values that are right."""
 
 import json
-import os
 
 import pytest
 
 from d2l_lite.grading.assignment import load_assignment
 from d2l_lite.grading.judge import Judge
-from d2l_lite.grading.probes import probe
 from d2l_lite.grading.proving import exercise_set, names_after
 from d2l_lite.grading.running import run_question
 from d2l_lite.grading.sandbox import Limits, SandboxError, Tier
 from d2l_lite.grading.source import read_source, stub_text
+from tests.grading.available import missing
 from tools.exercises import slugs as all_slugs
 from tools.exercises import source_path
 from tools.repository import ROOT
 
 SAMPLE = ROOT / "tests" / "grading" / "sample" / "averages.md"
 QUICK = Limits(cell=3.0, call=2.0, submission=20.0, memory=256 << 20)
-TIERS = [tier for tier in Tier if os.environ.get("CI") or probe(tier).ok]
 
 
 def notebook(*cells):
@@ -40,10 +38,10 @@ HONEST = {
 FULL = {"softmax": 2, "moving_average": 3, "best": 1}
 
 
-@pytest.fixture(scope="module", params=TIERS, ids=lambda tier: tier.value)
+@pytest.fixture(scope="module", params=list(Tier), ids=lambda tier: tier.value)
 def judge(request):
-    if not probe(request.param).ok:
-        pytest.skip(str(probe(request.param).checks))
+    if why := missing(request.param):
+        pytest.skip(why)
     with Judge(load_assignment(SAMPLE), tier=request.param, limits=QUICK, seed=5) as made:
         yield made
 
