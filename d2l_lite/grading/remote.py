@@ -34,6 +34,7 @@ _KINDS = ("error", "missing", "unfinished")
 _REASONS = {
     "memory": "Your code needed more memory than the {memory:.0f} MiB it may use",
     "processes": "Your code started more than {processes} processes or threads",
+    "disk": "Your code wrote more than the {disk:.0f} MiB it may write",
 }
 
 
@@ -150,8 +151,8 @@ class Session:
         """Return how a worker ended that did not answer."""
         reason = ending.reason
         if reason in _REASONS:
-            memory, processes = self._limits.memory / 2**20, self._limits.processes
-            return _REASONS[reason].format(memory=memory, processes=processes) + "."
+            used = {name: getattr(self._limits, name) / 2**20 for name in ("memory", "disk")}
+            return _REASONS[reason].format(processes=self._limits.processes, **used) + "."
         if reason.startswith(("exit", "signal")):
             return f"Your code ended its own process ({reason})."
         return f"Your code broke the connection to the grader ({error})."

@@ -24,6 +24,8 @@ CONFINE_SECONDS = 10.0
 #: How long a worker that closed its socket may take to end by itself, so that it can be said how.
 LEAVING_SECONDS = 0.2
 MAX_MESSAGE = 1 << 17
+#: What a library loads late: the first optimizer of PyTorch would load it, in every worker anew.
+COMPANIONS = {"torch": "torch._dynamo"}
 #: What a judge says that ends in order; from any other, its folder is left to be removed.
 CLOSE = b"close"
 
@@ -65,6 +67,8 @@ class Server:
         load_package()
         for name in self._config["preload"]:
             importlib.import_module(name)
+            if name in COMPANIONS:
+                importlib.import_module(COMPANIONS[name])
         module, _, name = self._config["entry"].partition(":")
         self._serve = getattr(importlib.import_module(module), name)
         from d2l_lite.grading import confine, kernel, watching

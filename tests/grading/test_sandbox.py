@@ -577,5 +577,7 @@ for _ in range(100):
 result = loss.item()
 """
         worker = sandbox.start()
+        late = "import sys; result = 'torch._dynamo' in sys.modules"
+        assert ask(worker, late) is True, "the first optimizer would load it, in every worker"
         assert ask(worker, source) < 1.0
         assert worker.kill().peak_memory < 200 << 20
