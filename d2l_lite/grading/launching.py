@@ -134,7 +134,9 @@ def _mounts(paths: Sequence[str]) -> Iterator[str]:
     folders = {parent for path in shown for parent in path.parents} - {Path("/")}
     for folder in sorted(folders | {Path("/tmp"), Path("/dev"), Path("/dev/shm")}):
         if not {folder, *folder.parents} & set(shown):
-            yield from ("--perms", "0755", "--dir", str(folder))
+            # Libraries that the server loads may want to write; workers get a `/tmp` of their own.
+            kind = ("--size", "1048576", "--tmpfs") if folder == Path("/tmp") else ("--dir",)
+            yield from ("--perms", "0755", *kind, str(folder))
     for path in map(str, shown):
         yield from ("--ro-bind", path, path)
     yield from ("--proc", "/proc")

@@ -14,6 +14,7 @@ import os
 import select
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -65,10 +66,12 @@ class Server:
         fcntl.fcntl(self._control, fcntl.F_SETFL, flags | os.O_ASYNC)
         sys.path += self._config["paths"]
         load_package()
+        tempfile.tempdir = "/tmp"  # a library may ask, while there is no folder to write to
         for name in self._config["preload"]:
             importlib.import_module(name)
             if name in COMPANIONS:
                 importlib.import_module(COMPANIONS[name])
+        tempfile.tempdir = None
         module, _, name = self._config["entry"].partition(":")
         self._serve = getattr(importlib.import_module(module), name)
         from d2l_lite.grading import confine, kernel, watching
