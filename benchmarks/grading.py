@@ -42,8 +42,8 @@ JOBS, SEED = 2, 0
 class Plan:
     """How much is measured; `--quick` gives numbers in minutes that are no more than a hint."""
 
-    cold: int = 15
-    peers: int = 24
+    cold: int = 7
+    peers: int = 12
     batch: int = 1000
     torch_cold: int = 5
     torch_batch: int = 100
