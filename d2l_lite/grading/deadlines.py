@@ -183,6 +183,7 @@ class _Watch:
     def _look_by(self, moment: float) -> None:
         """Wake the thread if it would sleep beyond a moment; start it if there is none."""
         if self._thread is None:
+            _interpreter()  # here: a fork while another thread imports would leave half a module
             self._thread = threading.Thread(target=self._run, name="time limits", daemon=True)
             self._thread.start()
         if moment < self._wakes:
@@ -192,7 +193,6 @@ class _Watch:
 
     def _run(self) -> None:
         """Sleep until the next block is due, and end it."""
-        _interpreter()
         while True:
             with self._lock:
                 self._wakes = self._look(time.monotonic())
