@@ -4,6 +4,7 @@ Each attack is graded in a cage of its own, beside a classmate who has points al
 counted is what its learner would have gained, and what others would have lost.
 """
 
+import os
 import shutil
 import sys
 import tempfile
@@ -123,6 +124,8 @@ class Target:
             return
         made = attack.make(notebook.read_text(encoding="utf-8"), folder)
         notebook.unlink()
+        if not os.path.lexists(made):  # what is handed in is nothing
+            return
         if made.is_symlink() or not made.is_file():
             shutil.move(made, notebook)
         else:

@@ -28,6 +28,8 @@ from tests.grading.available import missing
 
 MIN_ATTACKS = 75
 MIN_A_KIND = 10
+#: One attack in so many is tried in the tier without isolation, whose scores nobody trusts.
+SAMPLE = 4
 #: Whether the worker is confined at all, asked before anything is tried that could do harm.
 CONFINED = attack(
     "escape",
@@ -80,6 +82,8 @@ def test_an_attack_gets_what_its_honest_answers_earn(sessions, one, tmp_path):
     tier, session = sessions
     if tier.value in one.not_in:
         pytest.skip(one.not_in[tier.value])
+    if not tier.trusted and ATTACKS.index(one) % SAMPLE:
+        pytest.skip("a tier for self-checks meets a sample here, and all in benchmarks.attacks")
     outcome = session(one.base).shoot(one, tmp_path)
     assert outcome.stolen == 0, outcome
     assert outcome.faults == (), outcome.message
