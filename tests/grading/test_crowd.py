@@ -43,7 +43,7 @@ def names_after(pieces):
 def test_every_submission_is_worth_what_it_says(crowd):
     cases = exercise_set(crowd.source, hidden=True)
     made = Counter()
-    for entry in crowd.draw(60):
+    for entry in crowd.draw(120):
         stream = io.StringIO()
         with (
             warnings.catch_warnings(),
