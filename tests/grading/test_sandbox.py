@@ -538,7 +538,10 @@ def test_a_user_without_privileges_has_bubblewrap_too(bubblewrap):
     if os.geteuid() != 0 or shutil.which("setpriv") is None:
         pytest.skip("needs root and setpriv, to become another user")
     program = "from d2l_lite.grading.sandbox import *\n"
-    program += "for t in ('bubblewrap', 'plain'): p = probe(Tier(t)); print(p.ok, p.failures)"
+    # A busy machine can refuse a process for a moment: the third answer counts.
+    program += "for t in ('bubblewrap', 'plain'):\n"
+    program += "    found = next((p for p in (probe(Tier(t)) for _ in range(2)) if p.ok), None)\n"
+    program += "    found = found or probe(Tier(t)); print(found.ok, found.failures)"
     packages = Path(numpy.__file__).parents[1]
     found = subprocess.run(
         [
