@@ -43,7 +43,8 @@ def serve(sock: socket.socket) -> None:
         try:
             channel.send(answer, sent)
         except TooLargeError as error:
-            channel.send({"error": _described(LearnerError(f"Too much came back: {error}"))})
+            described = _described(LearnerError(f"Too much came back: {error}."))
+            channel.send({"error": described, "token": answer["token"]})
 
 
 class _Silent:
