@@ -1,6 +1,7 @@
 """Time limits end what loops, in every thread, and never disturb what comes after."""
 
 import contextlib
+import gc
 import os
 import pickle
 import random
@@ -212,10 +213,16 @@ def test_threads_have_limits_of_their_own():
 
 @pytest.fixture
 def quick_switches():
-    """Threads take turns after microseconds, so that the watch often strikes near the end."""
+    """Threads take turns after microseconds, so that the watch often strikes near the end.
+
+    What other packages let the garbage collector call would swallow an error that strikes there,
+    and pytest would report it: the collector rests.
+    """
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
+    gc.disable()
     yield
+    gc.enable()
     sys.setswitchinterval(before)
 
 

@@ -165,13 +165,17 @@ def living(mark: str) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one attack: points by question, and all that is not as it should be."""
+    """What became of one attack: points by question, and all that is not as it should be.
+
+    `harm` is the part of the faults that was done outside the worker.
+    """
 
     points: Mapping[str, int]
     status: str
     seconds: float
     stolen: int
     faults: tuple[str, ...]
+    harm: tuple[str, ...] = ()
     message: str = ""
 
 
@@ -221,7 +225,8 @@ class Session:
         """Return the outcome of a graded attack, with what is wrong about it."""
         points, want = points_of(result), attack.points(self.full)
         got = {name: points.get(name, 0) for name in self.full}
-        faults = self.range.harm()
+        harm = self.range.harm()
+        faults = [*harm]
         if got != want:
             faults.append(f"the points should be {want}, are {got}")
         if result.status != attack.status:
@@ -235,7 +240,15 @@ class Session:
         if honest := self.honest():
             faults.append(honest)
         stolen = sum(max(0, got[name] - want[name]) for name in want)
-        return Outcome(got, result.status, seconds, stolen, tuple(faults), described(result))
+        return Outcome(
+            points=got,
+            status=result.status,
+            seconds=seconds,
+            stolen=stolen,
+            faults=tuple(faults),
+            harm=tuple(harm),
+            message=described(result),
+        )
 
     def close(self) -> None:
         """End the judge."""
