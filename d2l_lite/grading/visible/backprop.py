@@ -136,8 +136,8 @@ def order_of_a_diamond(s):
 
 @case("kahn_order", hint="recursion")
 def order_of_a_long_chain(s):
-    """100,000 nodes, each computed from the next one"""
-    parents = [[i + 1] for i in range(99_999)] + [[]]
+    """20,000 nodes, each computed from the next one"""
+    parents = [[i + 1] for i in range(19_999)] + [[]]
     check_order(s.kahn_order(parents), parents)
 
 
