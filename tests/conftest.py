@@ -1,4 +1,4 @@
-"""What holds for every test: one thread a process, no window, and no connection to the outside."""
+"""What holds for every test: one thread a process, no window, no way to the outside."""
 
 import os
 import shutil
@@ -11,8 +11,6 @@ import pytest
 os.environ["MPLBACKEND"] = "agg"
 os.environ["D2L_LITE_OFFLINE"] = "1"
 LOOPBACK = ("127.", "localhost", "::1", "0.0.0.0")
-
-
 SEEN = Path(__file__).resolve().parent.parent / "build" / "seen"
 
 
@@ -37,20 +35,28 @@ def _one_thread():
 
 @pytest.fixture(autouse=True)
 def _loopback_only(monkeypatch):
-    """A test that reaches for the network fails, instead of passing only where there is one."""
-    connect = socket.socket.connect
+    """A test that reaches for the network in this process fails, whether there is one or not.
 
-    def guarded(self, address):
+    Programs that a test starts are not held back, nor are look-ups of names.
+    """
+    for name in ("connect", "connect_ex", "sendto"):
+        monkeypatch.setattr(socket.socket, name, _guarded(getattr(socket.socket, name)))
+
+
+def _guarded(method):
+    """Return a method of sockets whose last argument is an address, for loopback alone."""
+
+    def guarded(self, *given):
         if self.family in (socket.AF_INET, socket.AF_INET6):
-            host = str(address[0])
+            host = str(given[-1][0])
             if not host.startswith(LOOPBACK):
                 raise PermissionError(f"tests connect to loopback only, not to {host}")
-        return connect(self, address)
+        return method(self, *given)
 
-    monkeypatch.setattr(socket.socket, "connect", guarded)
+    return guarded
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def built(tmp_path_factory):
     """The tiny book, run once."""
     from tests.tools import tiny_book

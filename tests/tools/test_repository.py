@@ -33,20 +33,13 @@ print("imported from", d2l_lite.__file__)
 """
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    """A book of two chapters, run, with a student and a solution notebook beside them."""
-    root = tiny_book.make(tmp_path_factory.mktemp("built"))
-    assert notebooks.build(root) == []
-    for folder in ("exercises", "exercises/solutions"):
-        (root / folder).mkdir(exist_ok=True)
-        shutil.copy(tiny_book.notebook(root), root / folder / "tiny.ipynb")
-    return root
-
-
 @pytest.fixture
-def book(built, tmp_path):
-    return shutil.copytree(built, tmp_path / "book")
+def book(book):
+    """The tiny book, with a student and a solution notebook beside its chapter."""
+    for folder in ("exercises", "exercises/solutions"):
+        (book / folder).mkdir()
+        shutil.copy(tiny_book.notebook(book), book / folder / "tiny.ipynb")
+    return book
 
 
 def contents(root):
