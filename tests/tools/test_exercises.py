@@ -127,6 +127,7 @@ def test_the_example_is_proved(source, tmp_path):
     assert exercises.prove(tmp_path, "example") == []
 
 
+#: Faults of the proof that tests/grading/test_authoring.py does not plant for any set.
 PROOFS = {
     "a solution that is wrong": (
         "return ((y_hat - y) ** 2).mean()\n    ### END",
@@ -144,30 +145,10 @@ PROOFS = {
         "    ### BEGIN SOLUTION\n    n += 1\n",
         "the stub of 'mse' must be unfinished, got passed",
     ),
-    "a stub of a value that gives the answer": (
-        "### BEGIN SOLUTION\nbest_lr = 2 / torch.linalg.eigvalsh(H)[-1].item()\n### END SOLUTION",
-        "best_lr = 0.5\n### BEGIN SOLUTION\nother = 3\n### END SOLUTION",
-        "the stub of 'best_lr' must be unfinished, got passed",
-    ),
-    "a mistake that is none": (
-        "    return ((y_hat - y) ** 2).sum()",
-        "    return torch.square(y_hat - y).mean()",
-        "the mistake in 'mse' passes every visible case",
-    ),
-    "a mistake with another hint": (
-        "question: mse\nhint: half",
-        "question: mse\nhint: mean",
-        "the mistake in 'mse' must bring up the hint 'mean', got ['half']",
-    ),
-    "a cell that fails": (
-        "H = torch.tensor",
-        "H = torch.tensr",
-        "a cell must run, got AttributeError",
-    ),
     "a case that cannot be defined": (
-        '@case("Linear", hint="transpose")\ndef layer_shape',
-        '@cases("Linear", hint="transpose")\ndef layer_shape',
-        "",
+        "def against_torch(s",
+        "@nothing\ndef against_torch(s",
+        "a cell must run, got NameError: name 'nothing' is not defined",
     ),
 }
 
@@ -182,6 +163,7 @@ def test_a_planted_fault_fails_the_proof(fault, source, tmp_path):
     assert words in found[0]
 
 
+#: Faults of the format, and of the rules of the book, that it does not plant either.
 FORMATS = {
     "two tags": ("tags: [hidden]", "tags: [hidden, visible]", "at most one of the tags"),
     "a field that is missing": ("points: 2\n", "", "must have the fields"),
@@ -209,19 +191,8 @@ FORMATS = {
         "### BEGIN SOLUTION\ndef helper():\n    return 1\nH = torch.ones(1)\n",
         "must be outside",
     ),
-    "no Python": ("H = torch.tensor", "H = = torch.tensor", "a cell must be Python"),
     "a mistake without question": ("question: mse\nhint: half", "question: m\nhint: half", "'m'"),
     "a mistake without hint": ("question: mse\nhint: half", "question: mse\nhint: hlf", "'hlf'"),
-    "a case of no question": (
-        '@case("mse", hint="mean")\ndef by_hand',
-        '@case("mes", hint="mean")\ndef by_hand',
-        "a case must name a question of the set, got 'mes'",
-    ),
-    "a case with a hint that is not there": (
-        '@case("mse", hint="mean")\ndef by_hand',
-        '@case("mse", hint="means")\ndef by_hand',
-        "must be one of ['half', 'mean'], got 'means'",
-    ),
     "a mistaken value with a hint that is not there": (
         'mistakes={"half": ',
         'mistakes={"halves": ',
@@ -253,11 +224,6 @@ FORMATS = {
         "<summary>Answer</summary>\n\n",
         "<summary>Answer</summary>\n",
         "2 of 3 are",
-    ),
-    "no line that chooses the checks": (
-        'check.use("example")',
-        'check.use("exmaple")',
-        'must call check.use("example")',
     ),
 }
 

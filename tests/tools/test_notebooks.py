@@ -10,6 +10,7 @@ import threading
 import time
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from d2l_lite.grading import writing
@@ -222,9 +223,9 @@ def test_a_kernel_starts_alone_with_fixed_seeds_and_its_share_of_the_cores(tmp_p
 
 def test_neighboring_pieces_of_a_stream_become_one():
     def stream(name, text):
-        return pages._nbformat.v4.new_output("stream", name=name, text=text)
+        return nbformat.v4.new_output("stream", name=name, text=text)
 
-    shown = pages._nbformat.v4.new_output("display_data", data={"text/plain": "x"})
+    shown = nbformat.v4.new_output("display_data", data={"text/plain": "x"})
     made = normalized(
         [stream("stdout", "a"), stream("stdout", "b\n"), shown, stream("stdout", "c")]
     )
@@ -241,7 +242,7 @@ def test_neighboring_pieces_of_a_stream_become_one():
     ],
 )
 def test_a_line_that_was_written_over_is_stored_as_last_seen(text, stored):
-    (made,) = normalized([pages._nbformat.v4.new_output("stream", name="stdout", text=text)])
+    (made,) = normalized([nbformat.v4.new_output("stream", name="stdout", text=text)])
     assert made.text == stored
 
 
