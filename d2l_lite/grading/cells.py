@@ -64,7 +64,7 @@ def missing(error: ImportError) -> str:
     name = (error.name or str(error)).partition(".")[0]
     return (
         f"the module {name} is missing, which reads and writes notebooks; install it with "
-        '`pip install "d2l-lite[grading]"`'
+        '`pip install ".[grading]"` in a checkout of the book'
     )
 
 

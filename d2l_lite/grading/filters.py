@@ -57,7 +57,7 @@ def build(*, hold_group: bool) -> bytes:
     except (ImportError, OSError, RuntimeError) as error:
         raise SandboxError(
             f"the filter of system calls needs pyseccomp and libseccomp, got {error}; "
-            'run `pip install "d2l-lite[grading]"` and install libseccomp2'
+            'run `pip install ".[grading]"` in a checkout of the book, and install libseccomp2'
         ) from None
     made = library.SyscallFilter(library.ALLOW)
     names = " ".join(DENIED.values()) + (f" {GROUPS}" if hold_group else "")

@@ -338,7 +338,7 @@ def test_a_library_that_is_missing_is_named_with_the_command_that_installs_it(
     with pytest.raises(SourceError) as caught:
         author(SAMPLE, tmp_path / "out", proved=False)
     assert f"the module {name} is missing" in str(caught.value)
-    assert 'pip install "d2l-lite[grading]"' in str(caught.value)
+    assert 'pip install ".[grading]"' in str(caught.value)
     assert not (tmp_path / "out").exists()
 
 
