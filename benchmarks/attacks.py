@@ -9,7 +9,7 @@ is 1 if one was not.
 
 import argparse
 import faulthandler
-import platform
+import os
 import sys
 import tempfile
 import time
@@ -17,9 +17,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from benchmarks.training_loop import processor
+from benchmarks import machine
 from d2l_lite.grading.sandbox import Tier, probe
 from tests.grading.attacks.corpus import ATTACKS
 from tests.grading.attacks.shooting import Outcome, Range, Session
@@ -89,7 +87,7 @@ def totals(verdicts: Sequence[Verdict]) -> Iterable[str]:
             if ran:
                 held = sum(not one.faults for one in ran)
                 stolen = sum(one.stolen > 0 for one in ran)
-                touched = sum("honest classmate" in " ".join(one.faults) for one in ran)
+                touched = sum(bool(one.touched) for one in ran)
                 longest = max(one.seconds for one in ran)
                 yield (
                     f"| {kind} | {MEANING[kind]} | {tier.value} | {len(ran)} | {held} | {stolen} "
@@ -121,20 +119,18 @@ def rows(verdicts: Sequence[Verdict]) -> Iterable[str]:
     yield from (f"- Not run in {tier}: {reason}." for tier, reason in reasons)
 
 
-def report(verdicts: Sequence[Verdict], seconds: float, missing: Sequence[str]) -> str:
-    """Return the page of results."""
+def report(verdicts: Sequence[Verdict], seconds: float, conditions: Sequence[str]) -> str:
+    """Return the page of results; `conditions` are lines that say where they came about."""
     ran = [one.outcome for one in verdicts if one.outcome is not None]
-    touched = sum("honest classmate" in " ".join(one.faults) for one in ran)
+    touched = sum(bool(one.touched) for one in ran)
     lines = [
         "# Hostile and broken submissions",
         "",
-        f"- {processor()}, Linux {platform.release()}, Python {platform.python_version()}, "
-        f"NumPy {np.__version__}.",
+        *(f"- {line}." for line in conditions),
         f"- {len({one.attack.name for one in verdicts})} submissions, {len(ran)} gradings, each "
         f"between two honest classmates, in {seconds:.0f} s.",
         f"- Stolen: {sum(one.stolen > 0 for one in ran)}. Classmates touched: {touched}. Not held "
         f"in another way: {sum(bool(one.faults) and not one.stolen for one in ran)}.",
-        *(f"- Not available here: {reason}" for reason in missing),
         "",
         *totals(verdicts),
         "",
@@ -153,7 +149,7 @@ def main() -> int:
     options = parser.parse_args()
     attacks = [one for one in ATTACKS if options.only in f"{one.kind}: {one.name}"]
     verdicts: list[Verdict] = []
-    missing, started = [], time.monotonic()
+    missing, load, started = [], os.getloadavg()[0], time.monotonic()
     for tier in Tier:
         if options.tier in (None, tier.value):
             found = probe(tier)
@@ -161,8 +157,9 @@ def main() -> int:
                 verdicts += shoot(tier, attacks)
             else:
                 failed = "; ".join(f"{key}: {text}" for key, text in found.checks.items() if text)
-                missing.append(f"{tier.value} ({failed})")
-    text = report(verdicts, time.monotonic() - started, missing)
+                missing.append(f"Not available here: {tier.value} ({failed})")
+    conditions = [machine.described(load), machine.versions(NumPy="numpy"), *missing]
+    text = report(verdicts, time.monotonic() - started, conditions)
     options.output.write_text(text, encoding="utf-8")
     print(text.split("## Each")[0])
     return int(any(one.outcome is not None and one.outcome.faults for one in verdicts))

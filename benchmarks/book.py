@@ -11,7 +11,6 @@ as `make notebooks` does; the committed ones stay as they are.
 import argparse
 import contextlib
 import os
-import platform
 import subprocess
 import sys
 import time
@@ -20,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.training_loop import processor
+from benchmarks import machine
 from tools import book, exercises
 from tools.building import Plan, build_pages
 from tools.exercise_source import read_source, slugs, source_path
@@ -122,13 +121,12 @@ def goal_row(what: str, value: float, goal: float | None, *unit: str) -> str:
     return f"{measured} ≤ {goal:g} {unit[0]} | {'met' if value <= goal else 'NOT met'} |"
 
 
-def surroundings(record: dict[str, Any], plan: Plan, *, recorded: bool) -> str:
+def surroundings(load: float, record: dict[str, Any], plan: Plan, *, recorded: bool) -> str:
     """Return the list of lines that says where and how the numbers came about."""
-    load = f"load average {os.getloadavg()[0]:.1f} at the end"
     how = f"{plan.processes} notebooks at once, {plan.threads} thread(s) each; one run, no medians"
     return "\n".join(
         [
-            f"- {processor()}, {os.cpu_count()} cores, {platform.system()}, {load}.",
+            f"- {machine.described(load)}.",
             f"- Python {record['python']}, PyTorch {record['torch']}, NumPy {record['numpy']}, "
             f"device {record['device']}.",
             f"- {'Recorded by the committed notebooks, not run anew' if recorded else how}.",
@@ -144,6 +142,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--no-html", action="store_true", help="do not build the HTML")
     options = parser.parse_args(arguments)
     plan, pages, together = Plan(options.jobs, force=True), book_pages(), None
+    load = os.getloadavg()[0]
     names = [page.name for page in pages]
     checking = seconds_of(check, "make check")
     if not options.recorded:
@@ -153,7 +152,7 @@ def main(arguments: list[str] | None = None) -> int:
         for name, page in zip(names, pages, strict=True)
     }
     building = None if options.no_html else seconds_of(html, "make book")
-    conditions = surroundings(records[names[0]], plan, recorded=options.recorded)
+    conditions = surroundings(load, records[names[0]], plan, recorded=options.recorded)
     text = report(records, Times(together, checking, building), conditions)
     RESULT.write_text(text, encoding="utf-8")
     print(text)

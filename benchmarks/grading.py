@@ -9,7 +9,6 @@ out. `--attacks N` also puts about N attacks on each grader, on the peers in a c
 
 import argparse
 import os
-import platform
 import statistics
 import sys
 import tempfile
@@ -17,14 +16,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from benchmarks import grading_attacks, grading_sandbox
+from benchmarks import grading_attacks, grading_sandbox, machine
 from benchmarks.grading_ours import Batch, Ours, tiers
 from benchmarks.grading_peers import PEERS, Nbgrader, Otter, install
 from benchmarks.grading_process import Run, in_lanes
 from benchmarks.grading_report import Cold, Found, report
-from benchmarks.training_loop import processor
+from d2l_lite.grading.source import ExerciseSource
 from d2l_lite.grading.tiers import Tier
 from tests.grading.attacks.corpus import ATTACKS
 from tests.grading.crowd import Crowd, Entry
@@ -94,12 +91,18 @@ def in_turns(
     return found
 
 
-def rate_of_peer(kind: type[Otter] | type[Nbgrader], environment: Path, **where: object) -> float:
+def rate_of_peer(
+    kind: type[Otter] | type[Nbgrader],
+    environment: Path,
+    *,
+    folder: Path,
+    source: ExerciseSource,
+    entries: Sequence[Entry],
+) -> float:
     """Return the submissions a second that a peer grades on two lanes."""
-    folder, crowd, entries = where["folder"], where["crowd"], where["entries"]
     lanes = []
     for lane in range(JOBS):
-        peer = kind(environment, folder / f"lane-{lane}", crowd.source)
+        peer = kind(environment, folder / f"lane-{lane}", source)
         peer.folder.mkdir(parents=True)
         peer.prepare()
         for entry in entries[lane::JOBS]:
@@ -119,9 +122,10 @@ def numpy_side(found: Found, work: Path, plan: Plan, *, peers: Path, names: Sequ
         graders[peer.name] = cold_of_peer(peer)
     found.cold = in_turns(graders, entries if kinds else entries[: plan.cold])
     for name, kind in kinds.items():
-        where = {"folder": work / f"{name}-lanes", "crowd": crowd, "entries": entries}
-        label = kind.pins[0].replace("==", " ")
-        found.rates[label] = rate_of_peer(kind, peers / name, **where)
+        label, folder = kind.pins[0].replace("==", " "), work / f"{name}-lanes"
+        found.rates[label] = rate_of_peer(
+            kind, peers / name, folder=folder, source=crowd.source, entries=entries
+        )
         note(f"{label}: {found.rates[label]:.2f} submissions a second")
     for tier in names:
         found.batches["NumPy", tier] = batch_of(Ours(SOURCES["NumPy"], work, tier), plan.batch)
@@ -155,6 +159,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     plan, found, load = QUICK if options.quick else Plan(), Found(), os.getloadavg()[0]
     works = {name for name, words in tiers().items() if "trusted" in words}
     names = [tier.value for tier in Tier if tier.value in works and tier.value in options.tier]
+    if not names:
+        raise SystemExit("No tier works here whose scores can be trusted: run the grader's probe")
     with tempfile.TemporaryDirectory(prefix="d2l-grading-") as folder:
         work = Path(folder)
         work.chmod(0o755)
@@ -207,11 +213,9 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def conditions(load: float, plan: Plan, *, quick: bool) -> str:
     """Return the list of lines that says where and how the numbers came about."""
-    loads = f"load average {load:.1f} before, {os.getloadavg()[0]:.1f} after"
-    machine = f"{processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}"
     lines = [
-        f"{machine}, {loads}. A load above the number of cores slows every grader.",
-        f"Python {platform.python_version()}, NumPy {np.__version__}.",
+        f"{machine.described(load)}. A load above the number of cores slows every grader.",
+        f"{machine.versions(NumPy='numpy')}.",
         f"Submissions are drawn with seed {SEED}; their worth is known from what was put in.",
         "Cold: a whole command for one submission, from a fresh interpreter; medians. The graders "
         "took turns, submission by submission.",

@@ -34,7 +34,8 @@ VERDICTS: Mapping[str, str] = {
     "hung": "did not end, or had to be stopped from outside",
     "no grade": "no grade was produced, honest points are lost",
     "lost": "honest answers beside the attack lost their points",
-    "damage": "files outside were written or changed",
+    "damage": "something outside was written, changed or reached",
+    "odd": "the judge grew, or the attack ended for another reason than it should",
     "clean": "a clean verdict",
 }
 
@@ -222,18 +223,19 @@ def on_ours(attacks: Sequence[Attack], tier: Tier) -> list[Shot]:
 
 def of_ours(attack: Attack, outcome: Outcome) -> str:
     """Return the worst that an attack did to our judge; any fault at all is not clean."""
-    faults = " ".join(outcome.faults)
-    if "an honest classmate" in faults:
+    if outcome.touched:
         return "touched"
     if outcome.stolen:
         return "unlimited" if attack.kind == "exhaust" else "stolen"
-    if "are allowed" in faults:
+    if outcome.late:
         return "hung"
     if outcome.status != attack.status:
         return "no grade"
-    if "the points should be" in faults:
+    if outcome.lost:
         return "lost"
-    return "damage" if faults else "clean"
+    if outcome.harm:
+        return "damage"
+    return "odd" if outcome.faults else "clean"
 
 
 def on_peers(

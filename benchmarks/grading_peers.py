@@ -19,7 +19,8 @@ from typing import Any
 
 from benchmarks.grading_process import Run, run_command
 from d2l_lite.grading.source import ExerciseSource
-from tests.grading.crowd import METADATA, Piece
+from tests.grading.attacks.submission import document, new_cell
+from tests.grading.crowd import Piece
 
 ASSIGNMENT, NOTEBOOK = "work", "work.ipynb"
 TIMEOUT = 300.0
@@ -118,12 +119,6 @@ print(json.dumps(found))
 """
 
 
-def new_cell(kind: str, text: str, marks: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return a notebook's cell; `marks` are what nbgrader keeps with it."""
-    cell = {"cell_type": kind, "metadata": {"nbgrader": marks} if marks else {}, "source": text}
-    return cell | ({"execution_count": None, "outputs": []} if kind == "code" else {})
-
-
 def mark(name: str, *, points: int | None = None) -> dict[str, Any]:
     """Return nbgrader's marks: of an answer's cell, or of the test that is worth points."""
     tests = points is not None
@@ -134,10 +129,8 @@ def mark(name: str, *, points: int | None = None) -> dict[str, Any]:
 
 def write_notebook(path: Path, cells: Iterable[Mapping[str, Any]]) -> None:
     """Write a notebook of format 4.5."""
-    numbered = [{**cell, "id": f"cell-{number}"} for number, cell in enumerate(cells)]
-    whole = {"cells": numbered, "metadata": METADATA, "nbformat": 4, "nbformat_minor": 5}
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(whole), encoding="utf-8")
+    path.write_text(json.dumps(document(cells)), encoding="utf-8")
 
 
 def test_text(source: ExerciseSource) -> str:
@@ -280,7 +273,7 @@ class Nbgrader(Peer):
         for cell in self.source.of("markdown", "code", "question"):
             kind = "markdown" if cell.role == "markdown" else "code"
             if cell.role == "question":
-                cells.append(new_cell("code", cell.source, mark(cell.question)))
+                cells.append(new_cell("code", cell.source, nbgrader=mark(cell.question)))
                 cells.append(self._test_cell(cell.question, hidden=True))
             else:
                 cells.append(new_cell(kind, without_checks(cell.source)))
@@ -295,14 +288,14 @@ class Nbgrader(Peer):
             call = f"run_cases({question!r}, globals())"
             tests = f"{test_text(self.source)}\n\n{call}"
             text += f"\n### BEGIN HIDDEN TESTS\n{tests}\n### END HIDDEN TESTS"
-        return new_cell("code", text, mark(f"test_{question}", points=points))
+        return new_cell("code", text, nbgrader=mark(f"test_{question}", points=points))
 
     def submit(self, learner: str, pieces: Iterable[Piece]) -> None:
         """Write a submission: the released notebook with the learner's answers and extra cells."""
         cells = []
         for one in pieces:
-            marks = mark(one.question) if one.question else None
-            cells.append(new_cell(one.kind, without_checks(one.text), marks))
+            marks = {"nbgrader": mark(one.question)} if one.question else {}
+            cells.append(new_cell(one.kind, without_checks(one.text), **marks))
             if one.question:
                 cells.append(self._test_cell(one.question, hidden=False))
         write_notebook(self.notebook(learner), cells)

@@ -9,10 +9,12 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tests.processes import descendants
 
 PERIOD = 0.02  # seconds between two looks at the memory of a tree
 MAX_OUTPUT = 20_000
@@ -35,22 +37,7 @@ class Run:
     courses: Mapping[int, Sequence[tuple[float, int]]] = field(default_factory=dict)
 
 
-def family(root: int) -> list[int]:
-    """Return a process and all that came from it and still live."""
-    parents: dict[int, list[int]] = {}
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            with contextlib.suppress(OSError, IndexError, ValueError):
-                text = Path("/proc", entry, "stat").read_text(encoding="utf-8", errors="replace")
-                parent = int(text.rpartition(")")[2].split()[1])
-                parents.setdefault(parent, []).append(int(entry))
-    found = [root]
-    for one in found:
-        found += parents.get(one, [])
-    return found
-
-
-def memory_of(processes: Sequence[int]) -> int:
+def memory_of(processes: Iterable[int]) -> int:
     """Return the bytes that processes hold together; what they share counts once."""
     total = 0
     for one in processes:
@@ -95,7 +82,7 @@ class Watch:
         """Note what there is, until all is done."""
         began = time.perf_counter()
         while not self._done.wait(self.period):
-            processes = family(self.process)
+            processes = descendants(self.process)
             self.peak = max(self.peak, memory_of(processes))
             for one in processes:
                 self.courses.setdefault(one, []).append(

@@ -9,12 +9,10 @@ a busy machine slows all of them alike, and only ratios to the bare loop are com
 import argparse
 import contextlib
 import copy
-import importlib.metadata
 import importlib.util
 import io
 import logging
 import os
-import platform
 import statistics
 import sys
 import tempfile
@@ -30,6 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
+from benchmarks import machine
 from d2l_lite.data import Batches
 from d2l_lite.training import fit
 
@@ -269,25 +268,14 @@ def table(times: dict[str, list[Seconds]]) -> str:
     return "\n".join(lines)
 
 
-def processor() -> str:
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
-
-
 def conditions(load: float, num_rounds: int) -> str:
-    versions = [f"Python {platform.python_version()}", f"PyTorch {torch.__version__}"]
     if importlib.util.find_spec("lightning"):
-        versions.append(f"Lightning {importlib.metadata.version('lightning')}")
+        versions = machine.versions(PyTorch="torch", Lightning="lightning")
     else:
-        versions.append("Lightning not installed and so left out")
-    loads = f"load average {load:.1f} before, {os.getloadavg()[0]:.1f} after"
-    machine = f"{processor()}, {os.cpu_count()} cores, {platform.system()}, {loads}"
+        versions = f"{machine.versions(PyTorch='torch')}, Lightning not installed and so left out"
     lines = [
-        f"{machine}; PyTorch on {torch.get_num_threads()} thread(s).",
-        f"{', '.join(versions)}.",
+        f"{machine.described(load)}; PyTorch on {torch.get_num_threads()} thread(s).",
+        f"{versions}.",
         f"{NUM_EXAMPLES:,} random images 28×28, batches of {BATCH_SIZE}, SGD with momentum, fp32.",
         f"{num_rounds} rounds after one epoch to warm up; in each, the bare loop and `fit` take "
         f"{NUM_TURNS} turns and the others one.",

@@ -31,10 +31,6 @@ SHARES: Mapping[str, int] = {
     "untouched": 5,  # the notebook as it was handed out
 }
 HOSTILE = 0.05
-METADATA = {
-    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-    "language_info": {"name": "python"},
-}
 SCRATCH = (
     "print('hello')",
     "import math\n\nmath.pi",
@@ -294,16 +290,10 @@ def notebook_bytes(pieces: Sequence[Piece], rng: random.Random | None = None) ->
     rng = rng or random.Random(0)
     minor = rng.choice((4, 5, 5))
     cells = []
-    for number, piece in enumerate(pieces):
-        text: str | list[str] = piece.text
-        cell = {"cell_type": piece.kind, "metadata": {}}
-        cell["source"] = piece.text.splitlines(keepends=True) if rng.random() < 0.8 else text
-        if piece.kind == "code":
-            cell |= {"execution_count": None, "outputs": []}
-        if minor == 5:
-            cell["id"] = f"cell-{number}"
-        cells.append(cell)
-    whole = {"cells": cells, "metadata": METADATA, "nbformat": 4, "nbformat_minor": minor}
+    for piece in pieces:
+        lines = piece.text.splitlines(keepends=True)
+        cells.append(submission.new_cell(piece.kind, lines if rng.random() < 0.8 else piece.text))
+    whole = submission.document(cells, minor=minor)
     return json.dumps(whole, indent=rng.choice((None, 1)), ensure_ascii=rng.random() < 0.5).encode()
 
 

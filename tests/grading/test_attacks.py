@@ -5,6 +5,7 @@ the same verdicts as a table.
 """
 
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 
 import pytest
 
@@ -24,7 +25,7 @@ from tests.grading.attacks.submission import (
     rewarded,
     solutions,
 )
-from tests.grading.available import missing
+from tests.grading.available import reason_against, trusted_tier
 
 MIN_ATTACKS = 75
 MIN_A_KIND = 10
@@ -47,21 +48,29 @@ def targets():
     made.close()
 
 
+def shot(session, one, folders):
+    """What becomes of an attack; limits are seconds of a clock, so slowness gets a second try."""
+    outcome = session.shoot(one, folders.mktemp("first"))
+    if outcome.may_be_slowness:
+        outcome = session.shoot(one, folders.mktemp("second"))
+    return outcome
+
+
 @pytest.fixture(scope="module", params=list(Tier), ids=lambda tier: tier.value)
 def sessions(request, targets, tmp_path_factory):
     """One judge for each assignment in a tier that works here."""
-    if why := missing(request.param):
+    if why := reason_against(request.param):
         pytest.skip(why)
     made: dict[str, Session] = {}
 
     def session(base: str) -> Session:
         if base not in made:
-            made[base] = Session(targets, request.param, base)
-            assert made[base].honest() == ""
+            one = made[base] = Session(targets, request.param, base)
+            assert not one.honest() or one.honest() == ""
         return made[base]
 
     if request.param is not Tier.PLAIN:
-        outcome = session("arrays").shoot(CONFINED, tmp_path_factory.mktemp("confined"))
+        outcome = shot(session("arrays"), CONFINED, tmp_path_factory)
         assert outcome.faults == (), "nothing else is tried in a worker that is not confined"
     yield request.param, session
     for one in made.values():
@@ -74,20 +83,18 @@ def test_the_corpus_is_broad():
     assert {one.base for one in ATTACKS} == set(BASES)
     for kind in KINDS:
         assert sum(one.kind == kind for one in ATTACKS) >= MIN_A_KIND
+    assert {key for one in ATTACKS for key in one.not_in} <= {tier.value for tier in Tier}
 
 
 @pytest.mark.timeout(120, method="thread")
 @pytest.mark.parametrize("one", ATTACKS, ids=lambda one: f"{one.kind}: {one.name}")
-def test_an_attack_gets_what_its_honest_answers_earn(sessions, one, tmp_path, tmp_path_factory):
+def test_an_attack_gets_what_its_honest_answers_earn(sessions, one, tmp_path_factory):
     tier, session = sessions
     if tier.value in one.not_in:
         pytest.skip(one.not_in[tier.value])
     if not tier.trusted and ATTACKS.index(one) % SAMPLE:
         pytest.skip("a tier for self-checks meets a sample here, and all in benchmarks.attacks")
-    outcome = session(one.base).shoot(one, tmp_path)
-    if outcome.faults and not outcome.stolen and not outcome.harm:
-        # Limits are seconds of a clock: on a busy machine an honest answer can be late, once.
-        outcome = session(one.base).shoot(one, tmp_path_factory.mktemp("again"))
+    outcome = shot(session(one.base), one, tmp_path_factory)
     assert outcome.stolen == 0, outcome
     assert outcome.faults == (), outcome.message
 
@@ -99,6 +106,8 @@ def test_a_theft_would_be_seen(sessions, tmp_path):
     outcome = session("arrays").shoot(right, tmp_path)
     assert outcome.stolen == session("arrays").full["softmax"]
     assert [fault.split()[0] for fault in outcome.faults] == ["the", "took"]
+    assert outcome.late
+    assert not outcome.may_be_slowness
     assert set(WRONG) >= set(session("arrays").full)
 
 
@@ -106,19 +115,20 @@ def test_a_theft_would_be_seen(sessions, tmp_path):
 def test_a_judge_that_nothing_can_stop_ends_with_its_process(targets):
     """A case that loops in C code over a learner's count: the batch goes on without this judge."""
     tests = targets.assignment("arrays").read_text(encoding="utf-8")
-    limits = (("cell", 2.0), ("call", 1.0), ("submission", 4.0))
-    spec = Spec("arrays.md", tests, "", 7, limits, patience=8.0)
+    spec = Spec("arrays.md", tests, trusted_tier().value, 7)
+    limits = (("cell", 2.0), ("call", 1.0), ("submission", 2.5))
+    strict = replace(spec, limits=limits, patience=4.0)
     honest = notebook(["import numpy as np", *solutions("arrays").values()]).encode()
     lanes = ProcessLanes(1)
 
-    def points(text: bytes) -> int:
-        found = lanes.submit(0, spec, text, None).result(60)
+    def points(text: bytes, under: Spec = spec) -> int:
+        found = lanes.submit(0, under, text, None).result(90)
         return sum(one["points"] for one in found["questions"].values())
 
     try:
         assert points(honest) == 12
         with pytest.raises(BrokenProcessPool):
-            points(notebook(cells_of(UNSTOPPABLE)).encode())
+            points(notebook(cells_of(UNSTOPPABLE)).encode(), strict)
         assert points(honest) == 12
     finally:
         lanes.close(kill=True)

@@ -11,7 +11,6 @@ import time
 import tracemalloc
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -25,6 +24,8 @@ from d2l_lite.grading.results import SetInfo, untested
 from d2l_lite.grading.store import Run, Store
 from tests.grading.classroom import Classroom
 from tests.grading.fakes import OPENER, PARTS, TESTS
+from tests.pace import cpu_seconds_of_a_million_steps
+from tests.processes import descendants, survivors, wait_until
 
 BOTH = "answer one\nanswer two"
 
@@ -224,7 +225,9 @@ def test_a_batch_that_is_killed_goes_on_as_if_nothing_had_happened(tmp_path):
     calm, killed = Classroom(tmp_path / "calm"), Classroom(tmp_path / "killed")
     for one in (calm, killed):
         one.log = tmp_path / "log"
-        one.hand_in(**{name: f"{text}\nsleep 0.004" for name, text in notebooks.items()})
+        for name, text in notebooks.items():
+            # The last ones are slow: on a busy machine the signal comes late.
+            one.hand_in(**{name: f"{text}\nsleep {0.05 if name >= 'l150' else 0.004}"})
     assert calm.grade("--seed", "3", "--jobs", "2") == 0
     for target in (40, 100):
         process = killed.start("--seed", "3", "--jobs", "2")
@@ -249,33 +252,14 @@ def lines(room):
     return path.read_bytes().splitlines() if path.exists() else []
 
 
-def wait_until(condition, seconds=60):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "this should have happened by now"
-        time.sleep(0.005)
-
-
-def alive(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
-    except FileNotFoundError:
-        return False
-
-
 def test_judges_end_with_a_batch_that_is_killed(room):
     room.hand_in(alice="", bob="sleep 1000", carol="sleep 1000")
     with room.start("--jobs", "2") as process:
         wait_until(lambda: lines(room))
-        judges = [int(pid) for pid in children(process.pid)]
+        below = descendants(process.pid) - {process.pid}
         process.send_signal(signal.SIGKILL)
-    assert len(judges) >= 2
-    wait_until(lambda: not any(map(alive, judges)), 10)
-
-
-def children(pid):
-    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    return text.split()
+    assert len(below) >= 2
+    assert survivors(below) == set()
 
 
 def test_a_judge_that_is_killed_costs_nobody_anything(room):
@@ -306,24 +290,24 @@ def test_a_judge_that_does_not_come_back_is_killed(room, monkeypatch, action, gr
     parts = replace(PARTS, spec={"opener": OPENER, "patience": 1.5})
     start = time.monotonic()
     assert room.grade("--jobs", "1", "--timeout", "0.5", parts=parts) == 3
-    assert time.monotonic() - start < 15
+    assert time.monotonic() - start < 60  # the sleep takes a thousand
     assert room.points == {"alice": None, "bob": 5}
     assert "did not come back within 2 s" in room.latest["alice"]["message"]
-    wait_until(lambda: not any(alive(pid) for pid in room.log.read_text().split()), 10)
+    assert survivors(map(int, room.log.read_text().split())) == set()
 
 
 def test_an_interrupted_batch_says_how_to_go_on(room):
     room.hand_in(**{f"l{number}": f"{BOTH}\nsleep 0.3" for number in range(12)})
     with room.start("--jobs", "2") as process:
         wait_until(lambda: len(lines(room)) >= 2)
-        judges = room.log.read_text().split()
+        judges = [int(pid) for pid in room.log.read_text().split()]
         os.killpg(process.pid, signal.SIGINT)  # a Ctrl-C reaches all that the terminal started
         said = process.stdout.read()
     assert process.returncode == 130
     assert "of 12 submissions have a result, which is kept." in said
     assert "Traceback" not in said
     assert f"-m d2l_lite.grading grade {room.folder} --tests" in said
-    wait_until(lambda: not any(map(alive, judges)), 10)
+    assert survivors(judges) == set()
     assert room.grade("--jobs", "2") == 0
     assert set(room.points.values()) == {5}
     assert len(room.records) == 12
@@ -449,7 +433,7 @@ def test_memory_does_not_grow_with_the_class_but_for_names(tmp_path, monkeypatch
     assert instant.peak <= peak < 4_000_000
 
 
-def test_a_batch_costs_less_than_three_milliseconds_a_submission(tmp_path):
+def test_a_batch_costs_milliseconds_a_submission(tmp_path):
     (tmp_path / "in").mkdir()
     for number in range(500):
         (tmp_path / "in" / f"l{number}.ipynb").write_bytes(os.urandom(20_000))
@@ -457,7 +441,8 @@ def test_a_batch_costs_less_than_three_milliseconds_a_submission(tmp_path):
     with Store(tmp_path / "out") as store:
         start = time.process_time()
         batch_of(store, tmp_path / "in", Instant).grade(everyone)
-        assert (time.process_time() - start) / 500 < 0.003
+        seconds = time.process_time() - start
+    assert seconds / 500 < 0.02 * cpu_seconds_of_a_million_steps()
 
 
 # Executors
@@ -483,7 +468,7 @@ def test_an_idle_process_that_dies_is_replaced():
     try:
         first = two.submit(0, spec, b"answer one", None).result()
         os.kill(two._lanes[0].process.pid, signal.SIGKILL)
-        wait_until(lambda: not alive(two._lanes[0].process.pid))
+        assert survivors([two._lanes[0].process.pid]) == set()
         time.sleep(0.2)
         assert two.submit(0, spec, b"answer one", None).result() == first
     finally:
@@ -501,7 +486,7 @@ def test_a_process_of_other_tests_gets_another_judge():
 
 
 def test_dask_grades_with_two_workers(room):
-    distributed = pytest.importorskip("distributed")
+    pytest.importorskip("distributed")
     room.hand_in(**{f"l{number}": f"{BOTH}\nsleep 0.05" for number in range(12)})
     room.hand_in(odd="raise")
     program = (
@@ -520,7 +505,6 @@ def test_dask_grades_with_two_workers(room):
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env, cwd=room.root
     ) as cluster:
         address = cluster.stdout.readline().strip()
-        assert distributed
         with room.start("--dask", address) as process:
             said = process.stdout.read()
         assert process.returncode == 3, said

@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -20,23 +19,26 @@ from d2l_lite.grading import attempts, filters, launching, probes, workers
 from d2l_lite.grading.probes import ask
 from d2l_lite.grading.sandbox import Limits, Sandbox, SandboxError, Tier, choose, probe
 from d2l_lite.grading.tiers import Ending
-from tests.grading.available import missing
+from d2l_lite.grading.watching import anonymous
+from tests.grading.available import reason_against
+from tests.processes import command_line, descendants, survivors
 
 ROOT = Path(__file__).resolve().parents[2]
 ENTRY = probes.ENTRY
 SMALL = Limits(memory=96 << 20, processes=12, disk=1 << 20, submission=10.0)
-GONE_SECONDS = 1.0
 
 
 def test_where_ci_is_set_a_tier_works_whose_scores_can_be_trusted():
     if not os.environ.get("CI"):
         pytest.skip("CI is not set")
-    assert any(probes._probed(tier).ok for tier in Tier if tier.trusted and not missing(tier))
+    reasons = {one: reason_against(one) for one in Tier if one.trusted}
+    faults = {one: why or probes._probed(one).failures for one, why in reasons.items()}
+    assert "" in faults.values(), faults
 
 
 @pytest.fixture(params=list(Tier), ids=lambda tier: tier.value)
 def tier(request):
-    if why := missing(request.param):
+    if why := reason_against(request.param):
         pytest.skip(why)
     return request.param
 
@@ -66,14 +68,14 @@ def worker(sandbox):
 
 @pytest.fixture
 def bubblewrap():
-    if why := missing(Tier.BUBBLEWRAP):
+    if why := reason_against(Tier.BUBBLEWRAP):
         pytest.skip(why)
     return Tier.BUBBLEWRAP
 
 
 def end_of(worker):
     """Wait until a worker has ended by itself, and return how."""
-    worker.socket.settimeout(10)
+    worker.socket.settimeout(60)
     with contextlib.suppress(ConnectionResetError):
         assert worker.socket.recv(1) == b""
     return worker.kill()
@@ -81,43 +83,6 @@ def end_of(worker):
 
 def tell(worker, source):
     worker.socket.sendall(json.dumps(source).encode() + b"\n")
-
-
-def descendants(root):
-    """Return a process and every one below it, each as its number and its start."""
-    parents, starts = {}, {}
-    for name in os.listdir("/proc"):
-        try:
-            words = Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()
-        except (OSError, ValueError):
-            continue
-        if name.isdigit() and words[0] not in "ZX":
-            parents[int(name)], starts[int(name)] = int(words[1]), words[19]
-    found, new = set(), {root}
-    while new:
-        found |= new
-        new = {pid for pid, parent in parents.items() if parent in new} - found
-    return {(pid, starts[pid]) for pid in found if pid in starts}
-
-
-def living(processes):
-    """Return those of some processes that are still alive."""
-    left = set()
-    for pid, start in processes:
-        try:
-            words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if words[19] == start and words[0] not in "ZX":
-            left.add((pid, start))
-    return left
-
-
-def wait_until_gone(processes):
-    deadline = time.monotonic() + GONE_SECONDS
-    while living(processes) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return living(processes)
 
 
 # Every protection by an attempt
@@ -180,7 +145,7 @@ FAULTS = [
 )
 def test_the_probe_sees_a_protection_that_is_missing(fault, monkeypatch, tmp_path):
     tier, check, module, old, new = fault
-    if why := missing(tier):
+    if why := reason_against(tier):
         pytest.skip(why)
     if check == "load Python's library" and not launching.hidden_paths(()):
         pytest.skip("other users reach this Python anyway")
@@ -215,7 +180,7 @@ def test_a_worker_inherits_nothing(worker, monkeypatch):
     assert set(names) - {"PWD", "TMPDIR", "LC_CTYPE"} <= set(launching.ENVIRONMENT)
 
 
-def test_bubblewrap_shows_a_worker_itself_alone(bubblewrap, sandboxes):
+def test_bubblewrap_shows_a_worker_itself_alone(bubblewrap):
     with Sandbox(bubblewrap, limits=SMALL, entry=ENTRY) as sandbox:
         worker = sandbox.start()
         listed = "import os; result = [n for n in os.listdir('/proc') if n.isdigit()]"
@@ -350,7 +315,7 @@ def test_a_huge_array_is_a_memory_error_and_the_worker_lives(worker):
 
 def test_memory_of_a_tree_is_summed_and_ends_the_worker(worker):
     source = "import os, time\nfor _ in range(3):\n    if os.fork() == 0: break\n"
-    source += "held = b'x' * (48 << 20)\ntime.sleep(5)"
+    source += "held = b'x' * (48 << 20)\ntime.sleep(60)"
     tell(worker, source)
     ending = end_of(worker)
     assert ending.reason == "memory"
@@ -368,26 +333,28 @@ def test_memory_shared_by_forks_counts_once(worker):
     assert 55 << 20 < peak <= 96 << 20
 
 
-def test_processes_have_a_limit_that_a_learner_sees_as_an_error(bubblewrap, sandboxes):
+def test_processes_have_a_limit_that_a_learner_sees_as_an_error(bubblewrap):
     with Sandbox(bubblewrap, limits=SMALL, entry=ENTRY) as sandbox:
         source = "import threading, time\nresult = 0\ntry:\n    while True:\n"
-        source += "        threading.Thread(target=time.sleep, args=(1,)).start(); result += 1\n"
+        source += "        threading.Thread(target=time.sleep, args=(60,)).start(); result += 1\n"
         source += "except RuntimeError: pass"
         assert 8 <= ask(sandbox.start(), source) <= SMALL.processes
 
 
 def test_cpu_seconds_count_children_that_ended_and_those_that_nobody_waited_for(worker):
     burn = "import os, time, signal\n"
-    burn += "def burn():\n    while time.process_time() < 0.25: pass\n    os._exit(0)\n"
+    burn += "def burn():\n    while time.process_time() < 0.5: pass\n    os._exit(0)\n"
     waited = burn + "pid = os.fork()\nif pid == 0: burn()\nos.waitpid(pid, 0)"
     ask(worker, waited)
     once = worker.cpu_seconds()
-    assert 0.15 < once < 0.6
+    assert 0.4 < once < 0.95
     ignored = burn + "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
-    ignored += "pid = os.fork()\nif pid == 0: burn()\ntime.sleep(1.2)"
+    ignored += "pid = os.fork()\nif pid == 0: burn()\n"
+    ignored += "try: os.waitpid(pid, 0)  # it only waits: there is nobody to be asked\n"
+    ignored += "except ChildProcessError: pass"
     ask(worker, ignored)
-    assert worker.cpu_seconds() > once + 0.1
-    assert worker.kill().cpu_seconds > once + 0.1
+    assert worker.cpu_seconds() > once + 0.2
+    assert worker.kill().cpu_seconds > once + 0.2
 
 
 @pytest.mark.parametrize("limit", ["memory", "processes", "call"])
@@ -399,7 +366,7 @@ def test_a_limit_must_be_positive(limit):
 # Nothing is left
 
 
-def test_the_death_of_the_judge_ends_everything_within_a_second(tier, tmp_path):
+def test_the_death_of_the_judge_ends_everything(tier, tmp_path):
     program = f"""
 import json, time
 from d2l_lite.grading.sandbox import *
@@ -427,16 +394,15 @@ time.sleep(60)
             judge.kill()
             judge.wait()
         assert len(started) >= 1 + 1 + 2 * 4
-        assert wait_until_gone(started) == set()
+        assert survivors(started) == set()
     assert not list(tmp_path.iterdir())
 
 
 def server_of(sandbox):
     """Return the process of a sandbox's fork server."""
     script = str(launching.SERVER).encode()
-    below = {pid for pid, _ in descendants(sandbox._server._process._popen.pid)}
-    for pid in sorted(below):
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    for pid in sorted(descendants(sandbox._server._process._popen.pid)):
+        words = command_line(pid).split(b"\0")
         if script in words and b"--" not in words:
             return pid
     raise AssertionError("no server is running")
@@ -452,7 +418,7 @@ def test_a_server_that_died_is_replaced_and_its_workers_are_gone(tier):
         again = sandbox.start()
         assert ask(again, "result = 2") == 2
         assert worker.kill() == Ending("killed", 0.0, 0)
-        assert wait_until_gone(below) == set()
+        assert survivors(below) == set()
 
 
 def test_a_server_that_cannot_start_is_infrastructure(tier, monkeypatch):
@@ -482,21 +448,15 @@ def test_workers_leave_nothing_behind(tier):
     with Sandbox(tier, limits=SMALL, entry=ENTRY) as sandbox:
         sandbox.start().kill()
         before = state(sandbox)
-        memory = probes_memory(server_of(sandbox))
-        for index in range(1000 if tier is Tier.BUBBLEWRAP else 100):
+        memory = anonymous(server_of(sandbox))
+        for index in range(300 if tier is Tier.BUBBLEWRAP else 100):
             worker = sandbox.start()
             if index % 50 == 0:
                 ask(worker, "import os\nif os.fork() == 0: import time; time.sleep(60)")
             worker.kill()
         assert state(sandbox) == before
-        assert probes_memory(server_of(sandbox)) < memory + (4 << 20)
+        assert anonymous(server_of(sandbox)) < memory + (4 << 20)
     assert not sandbox._folder or not os.path.exists(sandbox._folder)
-
-
-def probes_memory(pid):
-    from d2l_lite.grading.watching import anonymous
-
-    return anonymous(pid)
 
 
 # What is missing is said

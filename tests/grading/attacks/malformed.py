@@ -4,8 +4,11 @@ import json
 import os
 import stat
 
+from d2l_lite.grading.tiers import Tier
 from tests.grading.attacks.submission import Attack, attack, rewarded, solutions
 
+#: Tiers in which no device can be handed in, since nobody here can make one.
+NO_DEVICES = {tier.value: "only root makes devices" for tier in Tier if os.geteuid() != 0}
 ALL = ("standardize", "softmax", "halvings", "odds", "Scaler", "summary")
 HONEST = Attack("honest", "malformed", "softmax", (solutions()["softmax"],))
 
@@ -170,7 +173,7 @@ ATTACKS = [
     special(
         "a device",
         lambda path, honest: os.mknod(path, 0o600 | stat.S_IFCHR, os.makedev(1, 5)),
-        not_in={"needs root": "only root makes devices"},
+        not_in=NO_DEVICES,
     ),
     special("nothing", lambda path, honest: None),
     attack("malformed", "a question without an answer"),

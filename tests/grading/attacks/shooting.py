@@ -23,6 +23,7 @@ from d2l_lite.grading.assignment import load_assignment
 from d2l_lite.grading.judge import Judge, SubmissionResult
 from d2l_lite.grading.sandbox import Limits, Tier
 from tests.grading.attacks.submission import HERE, Attack, cells_of, filled, notebook, solutions
+from tests.processes import alive
 
 #: Small, so that attacks which run into a limit do so soon.
 LIMITS = Limits(
@@ -158,8 +159,7 @@ def living(mark: str) -> Iterator[str]:
             continue
         with contextlib.suppress(OSError):
             words = (folder / "cmdline").read_bytes() + (folder / "comm").read_bytes()
-            state = (folder / "stat").read_bytes().rpartition(b")")[2].split()[0]
-            if mark[:15].encode() in words and state not in (b"Z", b"X"):
+            if mark[:15].encode() in words and alive(int(folder.name)):
                 yield f"{folder.name} {words[:80]!r}"
 
 
@@ -167,16 +167,27 @@ def living(mark: str) -> Iterator[str]:
 class Outcome:
     """What became of one attack: points by question, and all that is not as it should be.
 
-    `harm` is the part of the faults that was done outside the worker.
+    `faults` says all of that in words. `stolen` are points beyond those of the honest answers and
+    `lost` those that are missing; `harm` was done outside the worker; `touched` is what happened to
+    an honest classmate; `late` is whether it took too long.
     """
 
     points: Mapping[str, int]
     status: str
     seconds: float
     stolen: int
+    lost: int
     faults: tuple[str, ...]
-    harm: tuple[str, ...] = ()
-    message: str = ""
+    harm: tuple[str, ...]
+    touched: str
+    late: bool
+    message: str
+
+    @property
+    def may_be_slowness(self) -> bool:
+        """Whether a busy machine can be the cause: honest work came late, nothing was gained."""
+        slow = self.late or self.lost or self.touched
+        return bool(slow) and not self.stolen and not self.harm
 
 
 @dataclass
@@ -226,27 +237,30 @@ class Session:
         points, want = points_of(result), attack.points(self.full)
         got = {name: points.get(name, 0) for name in self.full}
         harm = self.range.harm()
+        late = seconds > attack.seconds
         faults = [*harm]
         if got != want:
             faults.append(f"the points should be {want}, are {got}")
         if result.status != attack.status:
             faults.append(f"the status should be {attack.status}, is {result.status}")
-        if seconds > attack.seconds:
+        if late:
             faults.append(f"took {seconds:.1f} s, {attack.seconds:g} s are allowed")
         if growth > MAX_JUDGE_GROWTH:
             faults.append(f"the judge's memory grew by {growth >> 20} MiB")
         if attack.never and re.search(attack.never, described(result)):
             faults.append(f"it ended for another reason: {described(result)[:200]}")
-        if honest := self.honest():
-            faults.append(honest)
-        stolen = sum(max(0, got[name] - want[name]) for name in want)
+        if touched := self.honest():
+            faults.append(touched)
         return Outcome(
             points=got,
             status=result.status,
             seconds=seconds,
-            stolen=stolen,
+            stolen=sum(max(0, got[name] - want[name]) for name in want),
+            lost=sum(max(0, want[name] - got[name]) for name in want),
             faults=tuple(faults),
             harm=tuple(harm),
+            touched=touched,
+            late=late,
             message=described(result),
         )
 

@@ -7,12 +7,14 @@ Words in at signs stand for what a range sets up anew (`@OPEN@`: a folder that e
 to; `@VAULT@`: the instructor's, 0700; `@MARK@`: a word by which processes are found again).
 """
 
+import functools
 import json
 import re
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from d2l_lite.grading.source import ExerciseSource, read_source, solution_text
 
@@ -92,6 +94,7 @@ def rewarded(question: str = "softmax", won: str = "won") -> str:
     return f"if {won}:\n{textwrap.indent(honest, '    ')}\nelse:\n{textwrap.indent(wrong, '    ')}"
 
 
+@functools.cache
 def base(name: str) -> ExerciseSource:
     """Return the source of an assignment that is attacked."""
     return read_source(HERE / f"{name}.md")
@@ -113,22 +116,26 @@ def cells_of(one: Attack) -> list[str]:
     ]
 
 
-def notebook(cells: Sequence[str]) -> str:
-    """Return the JSON of a notebook with these code cells."""
-    made = [
-        {
-            "cell_type": "code",
-            "id": f"cell-{index}",
-            "execution_count": None,
-            "metadata": {},
-            "outputs": [],
-            "source": text,
-        }
-        for index, text in enumerate(cells)
+def new_cell(kind: str, source: str | list[str], **metadata: object) -> dict[str, Any]:
+    """Return a notebook's cell that was never run."""
+    made = {"cell_type": kind, "metadata": metadata, "source": source}
+    return made | ({"execution_count": None, "outputs": []} if kind == "code" else {})
+
+
+def document(cells: Iterable[Mapping[str, Any]], *, minor: int = 5) -> dict[str, Any]:
+    """Return a notebook of format 4; cells have ids from 4.5 on."""
+    numbered = [
+        {**cell, "id": f"cell-{number}"} if minor >= 5 else {**cell}
+        for number, cell in enumerate(cells)
     ]
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
-    return json.dumps({"cells": made, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5})
+    return {"cells": numbered, "metadata": metadata, "nbformat": 4, "nbformat_minor": minor}
+
+
+def notebook(cells: Sequence[str]) -> str:
+    """Return the JSON of a notebook with these code cells."""
+    return json.dumps(document(new_cell("code", text) for text in cells))
 
 
 def filled(text: str, words: Mapping[str, str]) -> str:
