@@ -235,12 +235,11 @@ def test_a_length_that_lies_costs_no_memory(sent):
 )
 def test_json_takes_a_bounded_amount_of_memory_and_time(text):
     data = frame(text)
-    started = time.process_time()
-    received(data, max_bytes=32 * MIB)
-    assert time.process_time() - started < 10
     tracemalloc.start()
+    started = time.process_time()
     try:
         received(data, max_bytes=32 * MIB)
+        assert time.process_time() - started < 60
         assert tracemalloc.get_traced_memory()[1] < 250 * MIB
     finally:
         tracemalloc.stop()
@@ -539,4 +538,4 @@ def test_small_messages_and_large_arrays_are_quick(pair):
         one.send({}, [array.tobytes()])
         one.receive()
         assert time.perf_counter() - started < 20
-    assert sorted(times)[rounds // 20] < 2e-3
+    assert sorted(times)[rounds // 20] < 20e-3  # a lost wake-up costs 40 ms and more

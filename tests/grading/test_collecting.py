@@ -212,12 +212,12 @@ def test_a_folder_that_is_none_is_refused(tmp_path):
         collect(tmp_path / "file", "mlp")
 
 
-def test_a_stamp_changes_with_every_change_of_the_file(folder):
+def test_a_stamp_changes_with_every_change_of_the_file(folder, monkeypatch):
     path = folder / "a.ipynb"
     put(folder, "a.ipynb")
     assert stamp_of(path) == ()  # too young: it may change once more within a tick of the clock
-    collecting.YOUNG_SECONDS, usual = -1.0, collecting.YOUNG_SECONDS
-    try:
+    with monkeypatch.context() as patch:
+        patch.setattr(collecting, "YOUNG_SECONDS", -1.0)
         first = stamp_of(path)
         assert first == stamp_of(path) != ()
         moment = os.stat(path).st_mtime_ns
@@ -227,8 +227,6 @@ def test_a_stamp_changes_with_every_change_of_the_file(folder):
         second = stamp_of(path)
         assert second[:2] == first[:2]
         assert second != first
-    finally:
-        collecting.YOUNG_SECONDS = usual
     os.utime(path, (2**33, 2**33))
     assert stamp_of(path) == ()  # from the future: the clock was put back
     assert stamp_of(folder / "none") == ()

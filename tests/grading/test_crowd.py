@@ -44,6 +44,11 @@ def test_every_submission_is_worth_what_it_says(crowd):
     cases = exercise_set(crowd.source, hidden=True)
     made = Counter()
     for entry in crowd.draw(120):
+        # What an answer is worth depends on its question and on how it was made: twice is enough.
+        asked = [one for one, form in entry.answers.items() if made[one, form] < 2]
+        made.update(entry.answers.items())
+        if not asked:
+            continue
         stream = io.StringIO()
         with (
             warnings.catch_warnings(),
@@ -52,10 +57,9 @@ def test_every_submission_is_worth_what_it_says(crowd):
         ):
             warnings.simplefilter("ignore")
             names = names_after(entry.pieces)
-            got = {one: run_question(cases, one, namespace=names).points for one in crowd.points}
-        assert got == entry.points, (entry.learner, entry.answers)
-        made.update(entry.answers.values())
-    forms = {name.split(", ")[-1] for name in made}
+            got = {one: run_question(cases, one, namespace=names).points for one in asked}
+        assert got == {one: entry.points[one] for one in asked}, (entry.learner, entry.answers)
+    forms = {form.split(", ")[-1] for _, form in made}
     wanted = {one.__name__ for one in (*crowd_answers.QUIET, *crowd_answers.NOISY)}
     wanted |= {one.__name__ for one in crowd_answers.WRONG}
     assert wanted | {"mistake", "stub", "corrected", "spoiled"} <= forms
@@ -71,9 +75,10 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(crowd):
 def test_the_bytes_do_not_depend_on_the_process():
     program = (
         "import hashlib\n"
+        "from pathlib import Path\n"
         "from tests.grading.crowd import Crowd\n"
-        "from tests.grading.test_crowd import SOURCES\n"
-        "files = b''.join(entry.notebook for entry in Crowd(SOURCES[0]).draw(40))\n"
+        f"crowd = Crowd(Path({str(SOURCES[0])!r}))\n"
+        "files = b''.join(entry.notebook for entry in crowd.draw(40))\n"
         "print(hashlib.sha256(files).hexdigest())\n"
     )
     assert len(distinct_outputs(program)) == 1

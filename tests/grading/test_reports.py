@@ -45,6 +45,7 @@ from tests.grading.report_records import (
     poisoned,
     question,
 )
+from tests.pace import cpu_seconds_of_a_million_steps
 
 ROOT = Path(__file__).resolve().parents[2]
 BOOK = "https://example.org/book"
@@ -705,7 +706,7 @@ def test_any_names_have_safe_file_names_that_differ(names):
 # Speed
 
 
-def test_a_thousand_learners_take_less_than_three_seconds(tmp_path):
+def test_a_thousand_learners_take_seconds(tmp_path):
     fifty = [replace(one, title=f"{one.title} {i}") for i in range(3) for one in FAILED_CASES]
     record = graded("x", question("mse", *fifty), question("ridge", *fifty), PASSED_ONE)
     records = [record | {"learner": f"learner {i}"} for i in range(1000)]
@@ -714,7 +715,7 @@ def test_a_thousand_learners_take_less_than_three_seconds(tmp_path):
         start = time.process_time()
         assert len(write_reports(tmp_path, records, book=BOOK)) == 2004
         times.append(time.process_time() - start)
-    assert min(times) < 3
+    assert min(times) < 100 * cpu_seconds_of_a_million_steps()
 
 
 FAILED_CASES, PASSED_ONE = given_records.FAILED.cases, given_records.PASSED
