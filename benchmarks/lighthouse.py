@@ -1,6 +1,6 @@
 """What Lighthouse says of a chapter page with twelve figures: four scores, weight, and times.
 
-    python -m benchmarks.lighthouse [--html FOLDER] [--page PAGE] [--runs N]
+    python -m benchmarks.lighthouse [--html FOLDER] [--page PAGE] [--runs N] [--dry-run]
 
 `make book` comes first. The book is served compressed, on loopback, from a copy below `build/` in
 which the page has twelve figures: those of other chapters fill it up. Each number is a median.
@@ -13,7 +13,6 @@ import gzip
 import http.server
 import json
 import os
-import platform
 import re
 import shutil
 import statistics
@@ -26,7 +25,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.training_loop import processor
+from benchmarks import machine
 from tools.book import HTML, ROOT
 
 RESULT = Path(__file__).parent / "results" / "lighthouse"
@@ -187,9 +186,8 @@ def conditions(report: dict[str, Any], load: float) -> list[str]:
     """Return the lines that say where and with what a report came about."""
     browser = re.search(r"Chrome/[\d.]+", report["environment"]["hostUserAgent"])
     name = browser[0] if browser else "an unknown browser"
-    machine = f"{processor()}, {os.cpu_count()} cores, {platform.system()}"
     return [
-        f"{machine}, load average {load:.1f} before, {os.getloadavg()[0]:.1f} after.",
+        f"{machine.described(load)}.",
         f"Lighthouse {report['lighthouseVersion']}, {name}; network and processor as it simulates "
         "them, the book served compressed on loopback.",
     ]
@@ -220,7 +218,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--html", type=Path, default=HTML, help="the built book")
     parser.add_argument("--page", default=PAGE, help="the page to measure")
     parser.add_argument("--runs", type=int, default=3, help="runs of each form factor")
-    parser.add_argument("--print", action="store_true", help="write no result")
+    parser.add_argument("--dry-run", action="store_true", help="print the result, write none")
     options = parser.parse_args(arguments)
     if not (options.html / options.page).is_file():
         raise SystemExit(f"{options.html / options.page} is not there: run `make book` first")
@@ -236,7 +234,7 @@ def main(arguments: list[str] | None = None) -> int:
     said = [*conditions(made["desktop"][-1], load), page]
     result = {"conditions": said, "medians": medians, "failed": failed, "runs": runs}
     print(markdown(result))
-    if not options.print:
+    if not options.dry_run:
         RESULT.with_suffix(".md").write_text(markdown(result), encoding="utf-8")
         RESULT.with_suffix(".json").write_text(
             json.dumps(result, indent=1) + "\n", encoding="utf-8"
