@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from tests import browser
 from tools import transcripts
 from tools.shell import Shell, TranscriptError
 from tools.transcripts import FOLDER, differences, missing, pages, read_blocks, rerun, treat
@@ -246,5 +247,7 @@ def test_the_book_has_pages_of_both_kinds():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", pages(), ids=lambda path: path.stem)
-def test_every_page_shows_what_its_commands_print(path):
+def test_every_page_shows_what_its_commands_print(path, capsys):
     assert treat(path, write=False) == []
+    if left := capsys.readouterr().err:
+        browser.missing(left)
