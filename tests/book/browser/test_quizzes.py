@@ -22,6 +22,10 @@ SAMPLES = [
     d2l.quiz("Which?\n\n- [x] a | First.\n- [ ] b | Never.\n- [x] c | Third."),
     d2l.quiz("Half?\n\n- [x] 0.5 | So.\n- [ ] 2 | Upside down.\n- [ ] other | No.", answer=1 / 2),
 ]
+#: The verdict, and the explanations that can be seen.
+SAID = """(status) => [status.querySelector("p").innerText, [...status.querySelectorAll("li")]
+  .filter((why) => why.checkVisibility({ visibilityProperty: true }) && why.getClientRects().length)
+  .map((why) => why.innerText)]"""
 
 
 class Quiz:
@@ -32,7 +36,8 @@ class Quiz:
         script = root.locator("script").first.text_content()
         self.spec = json.loads(re.search(r"^const spec = (.*);$", script, re.M)[1])
         self.inputs = root.locator("fieldset input")
-        self.status = root.get_by_role("status")
+        self.status = root.get_by_role("status").element_handle()
+        self.check = root.get_by_role("button", name="Check").element_handle()
         self.question = root.locator(".d2l-ask, legend").last.inner_text()
 
     def wrong(self):
@@ -63,16 +68,16 @@ class Quiz:
             for _ in range(answer[0]):
                 keys.press("ArrowDown")
             return None
-        for i in range(self.inputs.count()):
-            if self.inputs.nth(i).is_checked() != (i in answer):
+        checked = self.inputs.evaluate_all("(all) => all.map((one) => one.checked)")
+        for i, now in enumerate(checked):
+            if now != (i in answer):
                 self.inputs.nth(i).focus()
                 keys.press("Space")
         return None
 
     def said(self):
-        """Return the verdict and the explanations that can be seen."""
-        whys = [why for why in self.status.locator("li").all() if why.is_visible()]
-        return self.status.locator("p").first.inner_text(), [why.inner_text() for why in whys]
+        verdict, whys = self.status.evaluate(SAID)
+        return verdict, whys
 
 
 def faults_of(quiz, *, rows=None, name=""):
@@ -86,13 +91,13 @@ def faults_of(quiz, *, rows=None, name=""):
         if number % 2:
             quiz.page.keyboard.press("Enter")
         else:
-            quiz.root.get_by_role("button", name="Check").press("Space")
+            quiz.check.press("Space")
         verdict, whys = quiz.said()
         if not verdict.startswith(expected):
             faults.append(f"{answer}: says {verdict!r} instead of {expected}")
         if len(whys) != len(answer) or not all(len(why) > 3 for why in whys):
             faults.append(f"{answer}: explained by {whys}")
-        if not all(quiz.inputs.nth(i).is_enabled() for i in range(quiz.inputs.count())):
+        if quiz.inputs.evaluate_all("(all) => all.some((one) => one.matches(':disabled'))"):
             faults.append(f"{answer}: cannot be corrected")
         if rows is not None:
             rows.append([name, quiz.question[:60], " ".join(map(str, answer)), verdict])
@@ -141,13 +146,18 @@ def test_a_part_of_the_right_answers_is_not_right_yet(context, sample):
 
 def test_verdicts_stand_in_a_region_that_is_read_aloud(context, sample):
     for quiz in opened(context, sample.as_uri()):
-        assert quiz.status.count() == 1
+        assert quiz.root.get_by_role("status").count() == 1
         assert quiz.said() == ("", []), "the region stands there, empty, before there is a verdict"
 
 
 PLANTED = {
     "the wrong one is right": ('"right":[1]', '"right":[0]', "instead of"),
     "no explanation": ("why.hidden = !given.includes(i)", "why.hidden = true", "explained by []"),
+    "disabled": (
+        "verdict.textContent = text;",
+        "verdict.textContent = text; inputs.forEach((one) => { one.disabled = text !== ''; });",
+        "cannot be corrected",
+    ),
     "stays": ('field.addEventListener("input", () => say(""));', "", "stays while another"),
 }
 

@@ -199,18 +199,13 @@ def test_tab_reaches_every_control_and_one_sees_where_it_is(still):
 # --- turning pages ----------------------------------------------------------------------------
 
 
-def test_next_walks_through_the_whole_book_and_previous_back(home, context):
+def test_next_and_previous_turn_pages(home, context):
+    """Where the links of each page lead stands in its file, and is tested there."""
     page = open_page(context, home, "index.html")
-    order = [f"{document}.html" for document in documents()]
-    walked = ["index.html"]
-    while (link := page.locator("a.right-next")).count():
-        link.click()
-        page.wait_for_load_state("load")
-        walked.append(page.url.removeprefix(f"{home}/"))
-        assert len(walked) <= len(order), walked
-    assert walked == order
-    page.locator("a.left-prev").click()
-    page.wait_for_url(f"{home}/{order[-2]}")
+    second, third = (f"{home}/{document}.html" for document in documents()[1:3])
+    for turn, address in (("right-next", second), ("right-next", third), ("left-prev", second)):
+        page.locator(f"a.{turn}").click()
+        page.wait_for_url(address)
 
 
 # --- code cells -------------------------------------------------------------------------------
