@@ -12,11 +12,20 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import NoReturn
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Request, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    sync_playwright,
+)
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
+from tools import chromium
+
 #: A container runs as root and has a small /dev/shm; nothing is asked of the browser's own makers.
 FLAGS = [
     "--no-sandbox",
@@ -27,19 +36,23 @@ FLAGS = [
 ]
 
 
-def missing(reason: str) -> None:
+def missing(reason: str) -> NoReturn:
     """Skip the test for a reason, or fail it in continuous integration."""
     if os.environ.get("CI", "").lower() not in ("", "0", "false"):
         pytest.fail(f"{reason}: in CI that is a failure")
     pytest.skip(reason)
 
 
+def unfetched(reason: str) -> NoReturn:
+    """Skip the test for want of a package: without npm it cannot come, with npm CI fails."""
+    if shutil.which("npm"):
+        missing(reason)
+    pytest.skip(reason)
+
+
 def program() -> str:
     """Return the path of the browser, or skip the test that needs it."""
-    found = next(filter(None, map(shutil.which, NAMES)), None)
-    if found is None:
-        missing("no browser is installed (Debian: apt-get install chromium)")
-    return str(found)
+    return chromium.find() or missing("no browser is installed (Debian: apt-get install chromium)")
 
 
 @contextmanager
@@ -52,6 +65,28 @@ def launched() -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One browser for each module."""
+    with launched() as browser:
+        yield browser
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """Pages that share nothing with those of other tests."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(10_000)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    """An empty page."""
+    return context.new_page()
 
 
 class _Quiet(SimpleHTTPRequestHandler):

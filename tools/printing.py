@@ -23,7 +23,7 @@ from playwright.sync_api import Page, sync_playwright
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import NameObject, TextStringObject
 
-from tools import mathematics, npm
+from tools import chromium, mathematics, npm
 from tools.rendered import BookError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,7 +35,6 @@ FONT_VERSION = "5.3.1"
 FONT_KEEP = ("files/", "400", "700", "LICENSE")
 #: Extensions whose work is done by scripts, or that belong to the theme of the web pages.
 WEB_ONLY = ("sphinx_togglebutton", "sphinx_copybutton", "sphinx_book_theme")
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 #: Width of the text on a sheet in CSS pixels: 162 mm.
 TEXT_WIDTH = 612
 #: Fits wide formulas into their line, and keeps code of less than a third of a sheet together.
@@ -69,14 +68,13 @@ class PrintingError(ValueError):
     """The book cannot be made; the message says why, and what to install or mend."""
 
 
-def chromium() -> str:
+def printer() -> str:
     """Return the program that prints.
 
     Raises:
         PrintingError: there is none.
     """
-    found = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    if found is None:
+    if (found := chromium.find()) is None:
         raise PrintingError("Chromium was not found; install the Debian package chromium")
     return found
 
@@ -86,7 +84,7 @@ def browser_page(width: int, height: int) -> Iterator[Page]:
     """Yield a page of Chromium that can reach nothing outside this machine."""
     with sync_playwright() as playwright:
         options = ["--no-sandbox", "--disable-gpu"]
-        browser = playwright.chromium.launch(executable_path=chromium(), args=options)
+        browser = playwright.chromium.launch(executable_path=printer(), args=options)
         context = browser.new_context(
             offline=True, viewport={"width": width, "height": height}, device_scale_factor=1
         )
@@ -143,7 +141,7 @@ def gather(kind: str, folder: Path) -> dict[str, Any]:
         PrintingError: a program or a package is missing.
     """
     if kind == "pdf":
-        chromium()
+        printer()
     if reason := mathematics.vendor():
         raise PrintingError(f"{reason}; formulas need the Debian packages nodejs and npm")
     static = folder / "static"
@@ -212,11 +210,9 @@ def print_sheets(html: Path) -> tuple[bytes, list[str]]:
         page.goto(html.as_uri())
         page.evaluate("document.fonts.ready.then(() => true)")
         page.evaluate(_FIT)
-        options: dict[str, Any] = {"prefer_css_page_size": True, "print_background": True}
-        options |= {"outline": True, "tagged": True}
-        # The first printing tells where everything is; numbers in its place move nothing.
-        page.evaluate(_NUMBER, page_numbers(page.pdf(**options)))
-        data = page.pdf(**options)
+        # The first printing tells where everything is; numbers, colors and tags move nothing.
+        page.evaluate(_NUMBER, page_numbers(page.pdf(prefer_css_page_size=True)))
+        data = page.pdf(prefer_css_page_size=True, print_background=True, outline=True, tagged=True)
         headings = page.eval_on_selector_all("h1, h2, h3, h4", _HEADINGS)
     if faults:
         raise PrintingError(

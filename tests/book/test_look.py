@@ -4,8 +4,9 @@ import json
 
 import pytest
 
+from tests import browser as driven
 from tests.book.built import HTML, documents
-from tests.browser import launched, served
+from tests.browser import served
 
 NOTEBOOKS = [name for name in documents() if (HTML / f"_sources/{name}.ipynb").is_file()]
 #: Width of an A4 page between margins of 17 mm, in CSS pixels.
@@ -26,10 +27,7 @@ INK = """(canvas) => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with launched() as browser:
-        yield browser
+browser = driven.browser
 
 
 @pytest.fixture

@@ -9,8 +9,10 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from tests.book.built import HTML, documents, pages
+from tests.browser import unfetched
 
 SET = (HTML / "_static" / "mathematics.css").is_file()
+UNSET = "mathematics was not set in this build (no node, or no npm)"
 #: Attributes that make a browser fetch something when a page is opened.
 FETCHED = {
     ("script", "src"),
@@ -22,12 +24,13 @@ FETCHED = {
 
 
 class Page(HTMLParser):
-    """The ids of a page, what it links to, what it fetches, and its images without alt text."""
+    """The ids of a page, what it links to and fetches, where it turns, images without alt text."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.ids: set[str] = set()
         self.links: list[str] = []
+        self.turns: dict[str, str] = {}
         self.fetched: list[str] = []
         self.silent_images: list[str] = []
         self.feed(text)
@@ -37,6 +40,8 @@ class Page(HTMLParser):
         self.ids |= {values[key] for key in ("id", "name") if values.get(key)}
         if tag == "a" and values.get("href"):
             self.links.append(values["href"])
+            for turn in {"left-prev", "right-next"} & set((values.get("class") or "").split()):
+                self.turns[turn] = values["href"]
         if tag == "img" and not values.get("alt"):
             self.silent_images.append(values.get("src", "")[:60])
         for key in ("src", "href"):
@@ -84,10 +89,41 @@ def test_internal_links_and_resources_resolve(path):
     assert broken_links(path, HTML) == []
 
 
+def broken_turns(order: list[str], root: Path) -> list[str]:
+    """Return the pages whose links to the next and the previous one do not follow an order."""
+    faults = []
+    for name, before, after in zip(order, ["", *order], [*order[1:], ""], strict=False):
+        path = root / f"{name}.html"
+        expected = {"left-prev": before, "right-next": after}
+        for turn, document in expected.items():
+            link = parsed(path).turns.get(turn)
+            target = (path.parent / link).resolve() if link else None
+            if target != ((root / f"{document}.html").resolve() if document else None):
+                faults.append(f"{name}: {turn} leads to {link}, not to {document or 'nowhere'}")
+    return faults
+
+
+def test_the_links_to_the_next_and_the_previous_page_follow_the_contents():
+    assert broken_turns(documents(), HTML) == []
+
+
+def test_pages_out_of_order_are_seen(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "a.html").write_text('<a class="x right-next" href="in/b.html">')
+    (tmp_path / "in" / "b.html").write_text('<a class="left-prev" href="../a.html">')
+    assert broken_turns(["a", "in/b"], tmp_path) == []
+    assert len(broken_turns(["in/b", "a"], tmp_path)) == 4
+    (tmp_path / "c.html").write_text("")
+    assert broken_turns(["a", "in/b", "c"], tmp_path) == [
+        "in/b: right-next leads to None, not to c",
+        "c: left-prev leads to None, not to in/b",
+    ]
+
+
 @pytest.mark.parametrize("path", pages(), ids=lambda path: path.relative_to(HTML).as_posix())
 def test_a_page_fetches_nothing_from_outside(path):
     if not SET:
-        pytest.skip("mathematics was not set in this build (no node, or no npm)")
+        unfetched(UNSET)
     assert external(path) == []
 
 
@@ -114,9 +150,10 @@ def raw_mathematics(document: str) -> list[str]:
     return re.findall(r"(?:\\[(\[]|\\begin\{|\$\$).{0,40}", re.sub(r"<[^>]+>", "", text))
 
 
-@pytest.mark.skipif(not SET, reason="mathematics was not set in this build (no node, or no npm)")
 @pytest.mark.parametrize("path", pages(), ids=lambda path: path.relative_to(HTML).as_posix())
 def test_mathematics_is_set(path):
+    if not SET:
+        unfetched(UNSET)
     document = path.read_text(encoding="utf-8")
     assert raw_mathematics(document) == []
     assert ("<mjx-container" in document) == ("mathematics.css" in document)

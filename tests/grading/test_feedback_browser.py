@@ -1,15 +1,14 @@
 """The pages of a graded class in a real browser: quiet, readable, accessible, and harmless."""
 
-import shutil
-
 import pytest
 
 from d2l_lite.grading.reports import write_reports
 from d2l_lite.grading.views import stem
-from tests.book.browser.test_axe import violations
-from tests.browser import Witness, launched, missing, served
+from tests import accessibility
+from tests import browser as driven
+from tests.accessibility import violations
+from tests.browser import Witness, served
 from tests.grading.report_records import EVERYONE, EVIL
-from tools import axe
 
 PAGES = ["index.html", *(f"feedback/{stem(one['learner'])}.html" for one in EVERYONE)]
 EVE = PAGES[1 + [one["learner"].endswith("eve") for one in EVERYONE].index(True)]
@@ -31,38 +30,15 @@ CONTRAST = """(selector) => {
 }"""
 
 
+browser, context, page = driven.browser, driven.context, driven.page
+script = accessibility.script
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     out = tmp_path_factory.mktemp("reports")
     write_reports(out, EVERYONE, book="https://example.org/book", title="")
     return out
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with launched() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
-def script():
-    try:
-        return axe.script()
-    except RuntimeError as error:
-        return (missing if shutil.which("npm") else pytest.skip)(str(error))
-
-
-@pytest.fixture
-def context(browser):
-    context = browser.new_context(viewport={"width": 1100, "height": 900})
-    context.set_default_timeout(10_000)
-    yield context
-    context.close()
-
-
-@pytest.fixture
-def page(context):
-    return context.new_page()
 
 
 @pytest.mark.parametrize(("scheme", "name"), SEEN)
@@ -73,8 +49,8 @@ def test_a_page_is_accessible_and_asks_for_nothing(context, folder, script, name
     page.goto(f"{folder.as_uri()}/{name}")
     assert witness.requests == [f"{folder.as_uri()}/{name}"]
     page.evaluate(UNFOLD)
-    ours, _ = violations(page, script)
-    assert ours == []
+    faults, _ = violations(page, script)
+    assert faults == []
     assert witness.faults == []
 
 

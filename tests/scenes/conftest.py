@@ -56,15 +56,11 @@ def node():
 @pytest.fixture(scope="module")
 def chromium():
     """Return a browser that Playwright drives; it ends with the module, and its event loop too."""
-    program = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
-    if program is None:
-        pytest.skip("chromium is not installed: explorables are not driven")
-    sync_api = pytest.importorskip("playwright.sync_api")
-    flags = ["--no-sandbox", "--disable-gpu"]
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=flags)
+    pytest.importorskip("playwright")
+    from tests.browser import launched
+
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8">

@@ -18,7 +18,9 @@ from pypdfium2 import PdfDocument
 
 import d2l_lite as d2l
 from tests.book.built import ROOT, documents
+from tests.browser import program, unfetched
 from tools import mathematics, printing
+from tools.chromium import find
 from tools.records import explorables, read
 from tools.sphinx_printing import unique
 from tools.typesetting import Typesetter, TypesettingError, core_mathml
@@ -27,17 +29,19 @@ XHTML = "{http://www.w3.org/1999/xhtml}"
 OPF = "{http://www.idpf.org/2007/opf}"
 MATH = "{http://www.w3.org/1998/Math/MathML}"
 RAW_TEX = re.compile(r"\\[(\[]|\$\$|\\(?:begin|frac|mathbf|sum|hat|top)\b")
-CHROMIUM = next(filter(None, map(shutil.which, printing.CHROMIUM)), None)
 
 #: The book is printed once, and the test that asks for it first waits for that.
 pytestmark = pytest.mark.timeout(900)
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 
 
 @pytest.fixture(scope="module")
 def mathjax():
     if reason := mathematics.vendor():
-        pytest.skip(f"formulas cannot be set: {reason}")
+        unfetched(f"formulas cannot be set: {reason}")
+
+
+#: Skips a test where there is no browser; where `CI` is set the test fails.
+chromium = pytest.fixture(program, scope="module")
 
 
 @pytest.fixture(scope="module")
@@ -46,10 +50,8 @@ def epub(mathjax, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def printed(mathjax, tmp_path_factory):
+def printed(mathjax, chromium, tmp_path_factory):
     """The file with the whole book on sheets of paper."""
-    if CHROMIUM is None:
-        pytest.skip("chromium is not installed")
     return printing.make("pdf", tmp_path_factory.mktemp("pdf"))
 
 
@@ -202,11 +204,11 @@ def test_the_epub_says_what_it_is(epub):
     with zipfile.ZipFile(epub) as archive:
         manifest = archive.read("content.opf").decode()
         navigation = archive.read("nav.xhtml").decode()
-        cover = archive.read("_static/cover.png") if CHROMIUM else b""
+        cover = archive.read("_static/cover.png") if find() else b""
     assert f"<dc:title>{cited['title']}</dc:title>" in manifest
     assert "CC BY 4.0" in manifest
     assert manifest.count('properties="cover-image"') == 1
-    assert bool(CHROMIUM) == cover.startswith(b"\x89PNG")
+    assert bool(find()) == cover.startswith(b"\x89PNG")
     for document, title in titles().items():
         assert f'<a href="{document}.xhtml">{title}</a>' in navigation
 
@@ -282,19 +284,16 @@ def test_the_outline_lists_documents_and_their_sections(pdf):
 
 def test_every_link_within_the_pdf_leads_to_a_page(pdf):
     count = 0
+    places = {name.lstrip("/") for name in pdf.named_destinations}
     for page in pdf.pages:
         for note in page.get("/Annots", []):
             note = note.get_object()
             if "/Dest" in note:
-                assert str(note["/Dest"]).lstrip("/") in printing_places(pdf)
+                assert str(note["/Dest"]).lstrip("/") in places
                 count += 1
             else:
                 assert note["/A"]["/URI"].startswith(("http://", "https://"))
     assert count > 200
-
-
-def printing_places(pdf) -> set[str]:
-    return {name.lstrip("/") for name in pdf.named_destinations}
 
 
 def test_the_pdf_shows_no_tex_and_embeds_its_typefaces(pdf, texts):
@@ -334,8 +333,7 @@ def test_the_pdf_says_what_it_is_and_does_nothing(pdf):
     assert (width, height) == (210, 297)
 
 
-@needs_chromium
-def test_a_page_that_asks_for_the_network_is_not_printed(tmp_path):
+def test_a_page_that_asks_for_the_network_is_not_printed(chromium, tmp_path):
     page = tmp_path / "index.html"
     page.write_text('<p id="a">x</p><img src="https://example.org/x.png"><img src="none.png">')
     with pytest.raises(
@@ -344,8 +342,7 @@ def test_a_page_that_asks_for_the_network_is_not_printed(tmp_path):
         printing.print_sheets(page)
 
 
-@needs_chromium
-def test_page_numbers_are_where_things_are(tmp_path):
+def test_page_numbers_are_where_things_are(chromium, tmp_path):
     page = tmp_path / "index.html"
     page.write_text(
         '<nav class="contents"><a href="#two">two</a></nav>'
@@ -357,8 +354,7 @@ def test_page_numbers_are_where_things_are(tmp_path):
     assert "two 2" in PdfReader(io.BytesIO(data)).pages[0].extract_text()
 
 
-@needs_chromium
-def test_a_heading_that_breaks_keeps_its_spaces_in_the_outline(tmp_path):
+def test_a_heading_that_breaks_keeps_its_spaces_in_the_outline(chromium, tmp_path):
     page = tmp_path / "index.html"
     page.write_text(
         "<style>.headerlink { display: none }</style>"

@@ -5,19 +5,18 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.book.built import HTML, ROOT
-from tests.browser import launched, served
+from tests import browser as driven
+from tests.book.built import HTML
+from tests.browser import served
+from tests.conftest import SEEN
 
-#: Where the tables and the pictures of failures go.
-SEEN = ROOT / "build" / "seen"
+browser, context, page = driven.browser, driven.context, driven.page
 
 
-@pytest.fixture(scope="module")
-def browser():
+@pytest.fixture(scope="module", autouse=True)
+def _built():
     if not (HTML / "index.html").is_file():
         pytest.fail("the book is not built: run `make book` first")
-    with launched() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")
@@ -31,19 +30,6 @@ def site():
 def home(request):
     """The address of the book's top folder, once from disk and once from a server."""
     return HTML.as_uri() if request.param == "file" else request.getfixturevalue("site")
-
-
-@pytest.fixture
-def context(browser):
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(10_000)
-    yield context
-    context.close()
-
-
-@pytest.fixture
-def page(context):
-    return context.new_page()
 
 
 @pytest.hookimpl(wrapper=True)
