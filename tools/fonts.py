@@ -4,15 +4,11 @@ Only the Latin letters are taken; others, such as Chinese terms, come from the r
 page fetches only the faces that it shows.
 """
 
-import shutil
-import subprocess
-import tarfile
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from string import Template
 
+from tools import npm
 from tools.book import EXTRA
 
 #: Path of the style sheet that declares the faces, from the root of the site.
@@ -21,7 +17,7 @@ FOLDER = EXTRA / "vendor" / "fonts"
 _FACE = Template("""\
 @font-face {
   font-family: "$family"; font-style: $style; font-weight: 200 900; font-display: $display;
-  src: url($file.woff2) format("woff2");
+  src: url($file) format("woff2");
 }
 """)
 #: What a family's name ends in, and when its face is shown: over a network only if it comes at
@@ -44,12 +40,16 @@ class Typeface:
 
     @property
     def package(self) -> str:
-        """The package with its version."""
-        return f"@fontsource-variable/{self.slug}@{self.version}"
+        """The package that brings it."""
+        return f"@fontsource-variable/{self.slug}"
 
     def file(self, style: str) -> str:
-        """Return the name of the file of a style, without its ending."""
-        return f"{self.slug}-latin-wght-{style}"
+        """Return the path of the file of a style in the package."""
+        return f"files/{self.slug}-latin-wght-{style}.woff2"
+
+    def files(self) -> tuple[str, ...]:
+        """Return the paths of all files taken from the package."""
+        return (*map(self.file, self.styles), "LICENSE")
 
 
 TYPEFACES = (
@@ -64,17 +64,14 @@ def vendor() -> bool:
     Without npm, or without a connection, one line says so and pages use faces of the reader's
     system.
     """
-    marker, wanted = FOLDER / "VERSION", " ".join(face.package for face in TYPEFACES)
-    if marker.is_file() and marker.read_text() == wanted:
-        (FOLDER / "fonts.css").write_text(style_sheet(TYPEFACES))
-        return True
-    npm = shutil.which("npm")
-    faults = ["npm was not found"] if npm is None else [_fetch(npm, face) for face in TYPEFACES]
-    if reason := "; ".join(filter(None, faults)):
+    fetched = (
+        npm.fetch(face.package, face.version, folder=FOLDER / face.slug, keep=face.files())
+        for face in TYPEFACES
+    )
+    if reason := next(filter(None, fetched), ""):
         print(f"Typefaces were not fetched ({reason}): pages will use those of the system.")
         return False
     (FOLDER / "fonts.css").write_text(style_sheet(TYPEFACES))
-    marker.write_text(wanted)
     return True
 
 
@@ -82,30 +79,12 @@ def style_sheet(typefaces: Iterable[Typeface]) -> str:
     """Return the declarations of all faces."""
     return "".join(
         _FACE.substitute(
-            family=face.family + ending, style=style, file=face.file(style), display=display
+            family=face.family + ending,
+            style=style,
+            file=f"{face.slug}/{face.file(style)}",
+            display=display,
         )
         for ending, display in DISPLAYS.items()
         for face in typefaces
         for style in face.styles
     )
-
-
-def _fetch(npm: str, face: Typeface) -> str:
-    """Return why a typeface could not be fetched, or an empty string."""
-    names = {f"package/files/{face.file(style)}.woff2": style for style in face.styles}
-    with tempfile.TemporaryDirectory() as folder:
-        command = [npm, "pack", face.package, "--silent"]
-        packed = subprocess.run(command, capture_output=True, text=True, cwd=folder)
-        archives = list(Path(folder).glob("*.tgz"))
-        if packed.returncode or len(archives) != 1:
-            return f"npm pack failed: {(packed.stderr.strip().splitlines() or ['no message'])[-1]}"
-        with tarfile.open(archives[0]) as archive:
-            wanted = [*names, "package/LICENSE"]
-            if missing := set(wanted) - set(archive.getnames()):
-                return f"{face.package} lacks {', '.join(sorted(missing))}"
-            archive.extractall(folder, [archive.getmember(name) for name in wanted], filter="data")
-        FOLDER.mkdir(parents=True, exist_ok=True)
-        for name in names:
-            shutil.copyfile(Path(folder, name), FOLDER / Path(name).name)
-        shutil.copyfile(Path(folder, "package", "LICENSE"), FOLDER / f"LICENSE-{face.slug}")
-    return ""

@@ -27,8 +27,9 @@ def fetch(package: str, version: str, *, folder: Path, keep: tuple[str, ...]) ->
         reason = _pack(npm, f"{package}@{version}", Path(scratch))
         if not reason:
             shutil.rmtree(folder, ignore_errors=True)
-            _unpack(next(Path(scratch).glob("*.tgz")), folder, keep)
-            marker.write_text(wanted)
+            reason = _unpack(next(Path(scratch).glob("*.tgz")), folder, keep)
+    if not reason:
+        marker.write_text(wanted)
     return reason
 
 
@@ -42,12 +43,15 @@ def _pack(npm: str, package: str, folder: Path) -> str:
     return ""
 
 
-def _unpack(archive: Path, folder: Path, keep: tuple[str, ...]) -> None:
-    """Put the wanted files of an archive into a folder."""
+def _unpack(archive: Path, folder: Path, keep: tuple[str, ...]) -> str:
+    """Put the wanted files of an archive into a folder, and return which are not in it."""
     folder.mkdir(parents=True, exist_ok=True)
+    lacking = set(keep)
     with tarfile.open(archive) as packed:
         for member in packed.getmembers():
             name = member.name.partition("/")[2]
             if member.isfile() and name.startswith(keep):
                 member.name = name
                 packed.extract(member, folder, filter="data")
+                lacking -= {beginning for beginning in keep if name.startswith(beginning)}
+    return f"the package lacks {', '.join(sorted(lacking))}" if lacking else ""

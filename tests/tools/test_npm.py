@@ -55,6 +55,14 @@ def test_another_version_replaces_what_is_there(tmp_path, program, packing):
     assert sorted(path.name for path in (folder / "es5").iterdir()) == ["core.js"]
 
 
+def test_a_package_that_lacks_a_wanted_file_is_not_taken(tmp_path, program, packing):
+    folder = tmp_path / "vendor"
+    program(packing)
+    for _ in range(2):
+        reason = npm.fetch("thing", "1.0.0", folder=folder, keep=("es5/core", "LICENSE"))
+        assert reason == "the package lacks LICENSE"
+
+
 def test_the_reason_is_npms_own(tmp_path, program, monkeypatch):
     folder = tmp_path / "vendor"
     program("echo 'npm error network' >&2; exit 1")
