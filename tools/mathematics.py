@@ -28,9 +28,10 @@ from tools.rendered import BookError, pages
 
 ROOT = Path(__file__).resolve().parent.parent
 VERSION = "3.2.2"
-#: MathJax as npm brings it, and the formulas that were set last.
 MATHJAX = ROOT / "build" / "mathjax"
-CACHE = ROOT / "build" / "mathematics.json"
+#: The formulas that were set last: those of the web pages differ from those on paper.
+CACHE = ROOT / "build" / "mathematics"
+KEPT = 4
 PROGRAM = Path(__file__).with_suffix(".js")
 SHEET = Path("_static/mathematics.css")
 _KEEP = ("core", "loader", "startup", "node-main", "adaptors/", "input/tex", "output/chtml")
@@ -191,20 +192,30 @@ def _typeset(
     given = {"es5": str(MATHJAX / "es5"), "fonts": "fonts", "macros": macros, "formulas": wanted}
     text = json.dumps(given)
     sources = [PROGRAM.read_bytes(), Path(__file__).read_bytes(), text.encode(), VERSION.encode()]
-    key = hashlib.sha256(b"\0".join(sources)).hexdigest()
-    known = json.loads(CACHE.read_text(encoding="utf-8")) if CACHE.is_file() else {}
-    if known.get("key") != key:
+    stored = (CACHE / hashlib.sha256(b"\0".join(sources)).hexdigest()).with_suffix(".json")
+    if stored.is_file():
+        known = json.loads(stored.read_text(encoding="utf-8"))
+    else:
         ran = subprocess.run(
             ["node", str(PROGRAM)], input=text, capture_output=True, encoding="utf-8", check=False
         )
         if ran.returncode:
             raise BookError(f"mathematics: node ended with {ran.stderr.strip()[-400:]}")
-        known = {"key": key, **json.loads(ran.stdout)}
+        known = json.loads(ran.stdout)
         known["css"] = _with_glyphs(known["css"]) + _LOOK
-        part = CACHE.with_suffix(f".{os.getpid()}")
-        part.write_text(json.dumps(known), encoding="utf-8")
-        part.replace(CACHE)
+        _store(stored, json.dumps(known))
     return known["css"], dict(zip(wanted, known["formulas"], strict=True))
+
+
+def _store(path: Path, text: str) -> None:
+    """Write a file at once, and remove all but the newest few beside it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(f".{os.getpid()}")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+    there = sorted(path.parent.glob("*.json"), key=lambda one: one.stat().st_mtime_ns)
+    for old in there[:-KEPT]:
+        old.unlink(missing_ok=True)
 
 
 def _with_glyphs(css: str) -> str:

@@ -57,7 +57,7 @@ node = pytest.mark.skipif(
 @pytest.fixture
 def site(tmp_path, monkeypatch):
     """Return a function that sets a page and returns its text."""
-    monkeypatch.setattr(mathematics, "CACHE", tmp_path / "cache.json")
+    monkeypatch.setattr(mathematics, "CACHE", tmp_path / "cache")
 
     def write(body):
         (tmp_path / "html" / "_static").mkdir(parents=True, exist_ok=True)
@@ -115,7 +115,19 @@ def test_what_was_set_before_is_not_set_again(site, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(mathematics.subprocess, "run", None)
         assert site(body) == first
-    assert site(body.replace("x", "z")) != first
+    others = [site(body.replace("x", letter)) for letter in "yz"]
+    assert first not in others
+    with monkeypatch.context() as patch:
+        patch.setattr(mathematics.subprocess, "run", None)
+        assert [site(body.replace("x", letter)) for letter in "xyz"] == [first, *others]
+
+
+@node
+def test_the_oldest_of_what_was_set_goes(site, monkeypatch, tmp_path):
+    monkeypatch.setattr(mathematics, "KEPT", 1)
+    for letter in "xy":
+        site(f'<span class="math">\\({letter}\\)</span>')
+    assert len(list((tmp_path / "cache").iterdir())) == 1
 
 
 def test_without_node_the_reason_says_so(monkeypatch):
