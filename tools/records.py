@@ -153,7 +153,7 @@ def counts(root: Path, docnames: Iterable[str]) -> dict[str, int]:
     docnames = list(docnames)
     notebooks = [read(root / f"{name}.ipynb") for name in docnames if name.startswith("chapters/")]
     cells = [cell for notebook in notebooks for cell in notebook["cells"]]
-    code = [cell for cell in cells if cell["cell_type"] == "code" and cell["outputs"] is not None]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
     sets = [name.partition("/")[2] for name in docnames if name.startswith("exercises/")]
     points = [number for slug in sets for number in question_points(root, slug)]
     records = [run.record for run in runs(root, docnames)]

@@ -1,4 +1,4 @@
-"""A Sphinx extension: what depends on the repository's address or on vendored files."""
+"""A Sphinx extension: vendored files, and what depends on the repository's address."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from tools.repository import address
 
 
 def configure(app: Sphinx, config: Config) -> None:
-    """Point mathematics at the vendored files and the source button at the repository's address."""
+    """Lay the vendored files beside the pages; point the source button at the address, if any."""
     config.html_extra_path = [*config.html_extra_path, str(EXTRA)]
     options = config.html_theme_options
     # pydata's search field stands in the header as well as in the side bar otherwise.
