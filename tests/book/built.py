@@ -25,6 +25,11 @@ def documents() -> list[str]:
     return [toc["root"], *files(toc)]
 
 
+def notebooks() -> list[str]:
+    """Return the documents that are notebooks."""
+    return [name for name in documents() if (ROOT / f"{name}.ipynb").is_file()]
+
+
 def pages() -> list[Path]:
     """Return every page of the built book, the theme's own files left out."""
     return sorted(path for path in HTML.rglob("*.html") if "_static" not in path.parts)

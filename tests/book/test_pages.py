@@ -1,6 +1,9 @@
 """The built pages: `make book` comes first, and `make test` sees to it."""
 
+import json
+import os
 import re
+import shutil
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
@@ -8,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from tests.book.built import HTML, documents, pages
+from tests.book.built import HTML, documents, notebooks, pages
 from tests.browser import unfetched
 
 SET = (HTML / "_static" / "mathematics.css").is_file()
@@ -87,6 +90,36 @@ def test_every_entry_of_the_contents_has_a_page(document):
 @pytest.mark.parametrize("path", pages(), ids=lambda path: path.relative_to(HTML).as_posix())
 def test_internal_links_and_resources_resolve(path):
     assert broken_links(path, HTML) == []
+
+
+def button_faults(name: str, root: Path) -> list[str]:
+    """Return what is wrong with the buttons of a page that offer its notebook and a command."""
+    page, command = root / f"{name}.html", f"jupyter lab {name}.ipynb"
+    text, stored = page.read_text(encoding="utf-8"), root / f"_sources/{name}.ipynb"
+    notebook = os.path.relpath(stored, page.parent)
+    wanted = {
+        "a download": f'<a class="d2l-button" href="{notebook}" download>Download notebook</a>',
+        "a command": f"<code>{command}</code>",
+        "a command to copy": f'data-copy="{command}">Copy<',
+    }
+    faults = [f"{what}: {part}" for what, part in wanted.items() if text.count(part) != 1]
+    if not stored.is_file() or "cells" not in json.loads(stored.read_text(encoding="utf-8")):
+        faults.append("what is downloaded is no notebook")
+    return faults
+
+
+@pytest.mark.parametrize("name", notebooks())
+def test_the_buttons_of_a_page_offer_its_notebook_and_the_command_that_opens_it(name):
+    assert button_faults(name, HTML) == []
+
+
+def test_buttons_of_another_page_are_seen(tmp_path):
+    names = notebooks()[:2]
+    for name, other in (names, names[::-1]):
+        path = tmp_path / f"{name}.html"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(HTML / f"{other}.html", path)
+    assert len(button_faults(names[0], tmp_path)) == 4
 
 
 def broken_turns(order: list[str], root: Path) -> list[str]:
