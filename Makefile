@@ -38,7 +38,7 @@ unit: $(STAMP)            ## the tests below tests/, on both cores
 	    tests/grading/test_attacks.py tests/grading/test_soak.py tests/grading
 
 browser: book             ## look at every page in a browser, and print what was seen
-	$(QUIET) $(BIN)/pytest -n 2 --dist loadfile tests/book/browser
+	$(QUIET) $(BIN)/pytest -n 2 --dist loadfile tests/book
 
 run: $(STAMP)             ## run every notebook again, and compare the cells that are tagged for it
 	$(QUIET) $(BIN)/pytest -n 2 --dist loadfile -W default --nbval-lax --nbval-current-env \
