@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import machine
+from tools import chromium
 from tools.book import HTML, ROOT
 
 RESULT = Path(__file__).parent / "results" / "lighthouse"
@@ -86,7 +87,7 @@ def served(folder: Path) -> Iterator[str]:
 
 def tools() -> tuple[str, str]:
     """Return the programs Lighthouse and Chromium; end the program if one is missing."""
-    npm, browser = shutil.which("npm"), shutil.which("chromium") or shutil.which("google-chrome")
+    npm, browser = shutil.which("npm"), chromium.find()
     if npm is None or browser is None:
         missing = "npm" if npm is None else "Chromium"
         raise SystemExit(f"Nothing was measured: {missing} was not found; install it and try again")
