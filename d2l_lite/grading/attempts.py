@@ -174,7 +174,7 @@ def hoard(facts: Mapping[str, Any]) -> str:
 
 
 def outlive(facts: Mapping[str, Any]) -> str:
-    """Leave a process behind that has no parent and a session of its own, and a file."""
+    """Leave a process behind that has no parent and a session of its own, and a closed folder."""
     if os.fork() == 0:
         with contextlib.suppress(OSError):
             os.setsid()
@@ -184,14 +184,17 @@ def outlive(facts: Mapping[str, Any]) -> str:
     os.wait()
     for folder in ("/tmp", "/dev/shm"):
         with contextlib.suppress(OSError):
-            (Path(folder) / facts["name"]).write_text("x", encoding="utf-8")
+            place = Path(folder) / facts["name"]
+            place.mkdir()
+            (place / "file").write_text("x", encoding="utf-8")
+            place.chmod(0)
     return ""
 
 
 def find_left_behind(facts: Mapping[str, Any]) -> str:
-    """Look for the file that the worker before left."""
+    """Look for the folder that the worker before left."""
     found = [place for place in ("/tmp", "/dev/shm") if (Path(place) / facts["name"]).exists()]
-    return f"a file of the worker before was found in {', '.join(found)}" if found else ""
+    return f"a folder of the worker before was found in {', '.join(found)}" if found else ""
 
 
 HARMLESS: dict[str, Callable[[Mapping[str, Any]], str]] = {

@@ -27,19 +27,20 @@ class Process:
     started with `--die-with-parent` together with the thread that started it.
     """
 
+    _failure: BaseException | None = None
+
     def __init__(self, words: Sequence[str], theirs: socket.socket, judge: int) -> None:
         self._errors = os.memfd_create("errors")
         self._started = threading.Event()
         self._popen: subprocess.Popen[bytes] | None = None
-        self._failures: list[OSError] = []
         self._said: str | None = None
         self._descriptors = (theirs.fileno(), judge)
         self._thread = threading.Thread(target=self._run, args=(list(words),), daemon=True)
         self._thread.start()
         self._started.wait()
-        for failure in self._failures:
+        if self._failure is not None:
             self.close()
-            raise SandboxError(f"the sandbox could not be started: {failure}")
+            raise SandboxError(f"the sandbox could not be started: {self._failure}")
 
     def _run(self, words: list[str]) -> None:
         """Start the program and wait for its end."""
@@ -54,9 +55,10 @@ class Process:
                 cwd="/",
                 start_new_session=True,
             )
-        except OSError as error:
-            self._failures.append(error)
-        self._started.set()
+        except BaseException as error:  # short of memory, for instance: the judge waits to be told
+            self._failure = error
+        finally:
+            self._started.set()
         if self._popen is not None:
             self._popen.wait()
 

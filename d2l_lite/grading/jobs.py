@@ -8,13 +8,12 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from d2l_lite.grading.watching import Watch, Watchdog, read_process
+from d2l_lite.grading.watching import Watch, Watchdog
 
 DISK_SECONDS = 0.25
 #: Where any user may write, beside a worker's own folder.
 OPEN_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")
 MAX_ENTRIES = 8192
-_EXITING = 0x4
 #: Added to the number of a worker's user, this is the user who ends its processes.
 CLEANERS = 1000
 
@@ -68,9 +67,9 @@ class Job:
         """
         if self.over:
             return
-        done, status = _already_over(self.pid)
+        done = _is_over(self.pid)
         if not done:
-            dog.look([self.watch])
+            dog.look()
             self.watch.memory(self._limits["memory"])
             os.kill(self.pid, signal.SIGKILL)
         if not self._namespaces:
@@ -78,7 +77,9 @@ class Job:
         _, status, usage = os.wait4(self.pid, 0)
         own = usage.ru_utime + usage.ru_stime
         self._cpu = max(own, self.watch.cpu_seconds())
-        self._reason = _described(status) if done else reason
+        ours = not done and os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+        self._reason = reason if ours else _described(status)
+        dog.remove(self.watch)
         os.close(self.pidfd)
         self.over = True
 
@@ -94,18 +95,17 @@ class Job:
     def _end_others(self, dog: Watchdog) -> None:
         """End what the first process left, and remove the folder."""
         if self.watch.uid is not None:
-            clean_up(self.watch.uid, self.folder)
+            kill_all_of(self.watch.uid)
             self._wait_for_others(dog)
+            remove(self.folder, *left_behind(self.watch.uid))
         else:
             self._end_group(dog)
             remove(self.folder)
-        with contextlib.suppress(OSError):
-            os.rmdir(self.folder)
 
     def _wait_for_others(self, dog: Watchdog) -> None:
         """Wait until no process of the tree lives; all have got their last signal."""
         for _ in range(200):
-            dog.look([self.watch])
+            dog.look()
             if not any(one.alive for one in self.watch.members.values()):
                 return
             time.sleep(0.002)
@@ -121,19 +121,15 @@ class Job:
                     os.kill(pid, signal.SIGKILL)
                 with contextlib.suppress(ChildProcessError):
                     os.waitpid(pid, os.WNOHANG)
-            dog.look([self.watch])
+            dog.look()
             if set(self.watch.members) <= {self.pid}:
                 return
             time.sleep(0.001)
 
 
-def _already_over(pid: int) -> tuple[bool, int]:
-    """Return whether a child ended by itself or is about to, and leave it to be waited for."""
-    done = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    if done is not None:
-        return True, done.si_status
-    process = read_process(pid)
-    return process is None or bool(process.flags & _EXITING), 0
+def _is_over(pid: int) -> bool:
+    """Return whether a child has ended, and leave it to be waited for."""
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def _described(status: int) -> str:
@@ -144,14 +140,10 @@ def _described(status: int) -> str:
     return f"exit {code}" if code > 0 else f"signal {-code}"
 
 
-def clean_up(uid: int, folder: str) -> None:
-    """End every process of a user and remove its files, with the rights of that user.
+def kill_all_of(uid: int) -> None:
+    """End every process of a user: a worker's own.
 
     Who does this has another real user, so that the processes to be ended cannot stop it.
-
-    Args:
-        uid: The user: a worker's own.
-        folder: Its folder.
     """
     pid = os.fork()
     if pid == 0:
@@ -161,7 +153,6 @@ def clean_up(uid: int, folder: str) -> None:
             os.setresuid(uid + CLEANERS, uid, uid + CLEANERS)
             with contextlib.suppress(ProcessLookupError):
                 os.kill(-1, signal.SIGKILL)
-            remove(*left_behind(uid), *(f"{folder}/{name}" for name in os.listdir(folder)))
         finally:
             os._exit(0)
     os.waitpid(pid, 0)
@@ -179,7 +170,11 @@ def left_behind(uid: int) -> list[str]:
 
 
 def remove(*paths: str) -> None:
-    """Remove files and folders of any depth; what is inside a folder goes, too."""
+    """Remove files and folders of any depth, with the rights of this process.
+
+    A worker's user may have closed its folders to itself. No link is followed, and once no process
+    of that user lives, nothing can be put in the place of what is removed.
+    """
     if paths:
         words = ["rm", "-rf", "--one-file-system", "--", *paths]
         pid = os.posix_spawnp("rm", words, {"PATH": "/usr/bin:/bin"})
@@ -189,9 +184,8 @@ def remove(*paths: str) -> None:
 def _sizes(top: str) -> Iterator[int]:
     """Yield the bytes of a file, or of all below a folder; too many or too deep are too much."""
     with contextlib.suppress(OSError):
-        yield (
-            os.lstat(top).st_blocks * 512
-        )  # a file that lies by itself has no folder to be seen in
+        # A file that lies by itself has no folder to be seen in.
+        yield os.lstat(top).st_blocks * 512
     folders, seen = [top], 0
     while folders:
         try:

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import json
 import os
+import shutil
 import socket
 import tempfile
 import time
@@ -102,9 +103,10 @@ def _bait() -> Iterator[dict[str, Any]]:
                 "disk": LIMITS.disk,
             }
         finally:
-            for place in ("/tmp", "/dev/shm"):
+            for left in (Path("/tmp", name), Path("/dev/shm", name)):
                 with contextlib.suppress(OSError):
-                    (Path(place) / name).unlink()
+                    left.chmod(0o700)
+                    shutil.rmtree(left)
 
 
 def _harmless(worker: Worker, facts: Mapping[str, Any]) -> dict[str, str]:

@@ -135,7 +135,7 @@ class Server:
         """Look at all workers, and end those that use too much."""
         living = [job for job in self._jobs.values() if not job.over]
         if living:
-            self._dog.look([job.watch for job in living])
+            self._dog.look()
         for job in living:
             reason = job.exceeded()
             if reason:
@@ -164,34 +164,41 @@ class Server:
 
     def _start(self, request: dict[str, Any], sock: int) -> Callable[[], None] | None:
         """Fork a worker and wait until it is confined; what fails is told to the judge."""
-        from d2l_lite.grading import confine
-
         status, theirs = os.pipe()
         try:
-            folder = self._make_folder(request)
-            if self._config["namespaces"]:
-                confine.new_pid_namespace(self._namespace)
-            pid = os.fork()
-            if pid == 0:
-                return self._in_worker(request, (sock, theirs))  # raises nothing
-            os.close(theirs)
-            theirs = -1
-            self._answer(self._begun(pid, request, folder, _read_all(status)))
+            pid, fault = self._fork(request), ""
         except OSError as error:
-            self._answer({"error": str(error)})
+            pid, fault = -1, str(error)
+        if pid == 0:
+            return self._in_worker(request, (sock, theirs))  # raises nothing
+        os.close(theirs)
+        begun = pid > 0
+        self._answer(self._begun(pid, request, _read_all(status)) if begun else {"error": fault})
         os.close(status)
-        if theirs >= 0:
-            os.close(theirs)
         return None
 
-    def _begun(
-        self, pid: int, request: Mapping[str, Any], folder: str, said: bytes
-    ) -> dict[str, Any]:
+    def _fork(self, request: dict[str, Any]) -> int:
+        """Return the number of a new worker, which has a folder; 0 in the worker itself."""
+        from d2l_lite.grading import confine
+
+        folder = self._make_folder(request)
+        try:
+            if self._config["namespaces"]:
+                confine.new_pid_namespace(self._namespace)
+            return os.fork()
+        except OSError:
+            if folder:
+                os.rmdir(folder)
+            raise
+
+    def _begun(self, pid: int, request: Mapping[str, Any], said: bytes) -> dict[str, Any]:
         """Return the answer about a forked worker; one that is not confined is ended."""
         from d2l_lite.grading import jobs, watching
 
         uid = request["uid"] if self._config["tier"] == "other-uid" else None
+        folder = "" if self._config["namespaces"] else request["folder"]
         job = jobs.Job(pid, watching.Watch(pid, self._baseline, uid), self._config, folder)
+        self._dog.add(job.watch)
         if said == b"ok":
             self._jobs[pid] = job
             return {"job": pid}

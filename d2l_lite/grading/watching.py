@@ -4,6 +4,7 @@ Limits of the kernel (`setrlimit`) hold for one process each; a tree of processe
 from a few small files of `/proc`.
 """
 
+import contextlib
 import os
 import time
 from collections.abc import Iterable, Iterator
@@ -38,13 +39,14 @@ def read_process(pid: int) -> Process | None:
     except (FileNotFoundError, ProcessLookupError):
         return None
     times = [int(word) / TICKS for word in words[11:15]]
+    threads = max(1, int(words[17]))  # a process lives on where its first thread alone has left
     return Process(
         pid,
         parent=int(words[1]),
         group=int(words[2]),
-        alive=words[0] not in (b"Z", b"X"),
+        alive=words[0] not in (b"Z", b"X") or threads > 1,
         flags=int(words[6]),
-        threads=int(words[17]) if words[0] != b"Z" else 1,
+        threads=threads,
         started=int(words[19]),
         own=times[0] + times[1],
         dead=times[2] + times[3],
@@ -63,12 +65,33 @@ def _uid(pid: int) -> int | None:
 
 def anonymous(pid: int) -> int:
     """Return the bytes of memory that a process holds and that come from no file."""
+    words = _of_living_thread(pid, "statm").split()
+    return (int(words[1]) - int(words[2])) * PAGE if words else 0
+
+
+def _of_living_thread(pid: int, name: str) -> bytes:
+    """Return what a file of `/proc` says of a process's memory; nothing where it is gone.
+
+    The kernel shows no memory of a thread that has left, and the first one may be such.
+    """
+    said = _content(f"/proc/{pid}/{name}")
+    if said.strip(b" 0\n"):
+        return said
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        threads = (f"/proc/{pid}/task/{thread}" for thread in os.listdir(f"/proc/{pid}/task"))
+        return next(
+            (said for one in threads if (said := _content(f"{one}/{name}")).strip(b" 0\n")), b""
+        )
+    return b""
+
+
+def _content(path: str) -> bytes:
+    """Return the bytes of a file of `/proc`; none where its process is gone."""
     try:
-        with open(f"/proc/{pid}/statm", "rb") as file:
-            words = file.read().split()
+        with open(path, "rb") as file:
+            return file.read()
     except (FileNotFoundError, ProcessLookupError):
-        return 0
-    return (int(words[1]) - int(words[2])) * PAGE
+        return b""
 
 
 def exact(pid: int) -> int:
@@ -77,10 +100,7 @@ def exact(pid: int) -> int:
     All that it holds, where its share may not be looked at; 0 where it is gone.
     """
     try:
-        with open(f"/proc/{pid}/smaps_rollup", "rb") as file:
-            lines = [line.split() for line in file]
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
+        lines = [line.split() for line in _of_living_thread(pid, "smaps_rollup").splitlines()]
     except PermissionError:
         return anonymous(pid)
     wanted = (b"Pss_Anon:", b"Pss_Shmem:", b"SwapPss:")
@@ -160,39 +180,41 @@ class Watch:
 
 
 class Watchdog:
-    """Looks at the processes of all workers at once."""
+    """Looks at the processes of all workers at once; what belongs to none is not read again."""
 
     def __init__(self) -> None:
         self._foreign: set[int] = {os.getpid()}
+        self._watches: list[Watch] = []
 
-    def look(self, watches: Iterable[Watch]) -> None:
-        """Update what every watch knows.
+    def add(self, watch: Watch) -> None:
+        """Look at a worker from now on."""
+        self._watches.append(watch)
 
-        Args:
-            watches: One for every living worker.
-        """
-        watches = list(watches)
+    def remove(self, watch: Watch) -> None:
+        """Look at a worker no longer, since it has ended."""
+        self._watches.remove(watch)
+
+    def look(self) -> None:
+        """Update what every watch knows."""
         listed = {int(name) for name in os.listdir("/proc") if name.isdigit()}
         self._foreign &= listed
-        found: dict[int, list[Process]] = {watch.root: [] for watch in watches}
-        for process, watch in self._assigned(listed, watches):
+        found: dict[int, list[Process]] = {watch.root: [] for watch in self._watches}
+        for process, watch in self._assigned(listed):
             if watch is None:
                 self._foreign.add(process.pid)
             else:
                 found[watch.root].append(process)
-        for watch in watches:
+        for watch in self._watches:
             watch.update(found[watch.root])
 
-    def _assigned(
-        self, listed: set[int], watches: list[Watch]
-    ) -> Iterator[tuple[Process, Watch | None]]:
+    def _assigned(self, listed: set[int]) -> Iterator[tuple[Process, Watch | None]]:
         """Yield the processes that are not known as foreign, each with its watch."""
         waiting = [one for pid in sorted(listed - self._foreign) if (one := read_process(pid))]
-        trees = {watch.root: {watch.root, *watch.members} for watch in watches}
+        trees = {watch.root: {watch.root, *watch.members} for watch in self._watches}
         while waiting:
             rest = []
             for process in waiting:
-                owner = next((w for w in watches if w.owns(process, trees[w.root])), None)
+                owner = next((w for w in self._watches if w.owns(process, trees[w.root])), None)
                 if owner is None:
                     rest.append(process)
                 else:

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 
-from d2l_lite.grading import launching
+from d2l_lite.grading import jobs, launching
 from d2l_lite.grading.connection import Server
 from d2l_lite.grading.tiers import Ending, Limits, SandboxError, Tier
 
@@ -189,9 +189,10 @@ class Sandbox:
             shutil.rmtree(f"{self._folder}/{name}", ignore_errors=True)
 
     def _end_without_server(self, uid: int) -> None:
-        """End every process of a worker's user, where no namespace ended them."""
+        """End every process of a worker's user and remove its files, where no namespace did."""
         if self.tier is Tier.OTHER_UID:
             launching.kill_user(uid)
+            jobs.remove(*jobs.left_behind(uid))
 
     def _process_limit(self) -> int | None:
         """Return how many processes the kernel is told to grant to a worker's user."""

@@ -11,13 +11,15 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from d2l_lite.grading import attempts, filters, launching, probes, workers
+from d2l_lite.grading import attempts, filters, jobs, launching, probes, workers
 from d2l_lite.grading.probes import ask
 from d2l_lite.grading.sandbox import Limits, Sandbox, SandboxError, Tier, choose, probe
+from d2l_lite.grading.server import Server
 from d2l_lite.grading.tiers import Ending
 from d2l_lite.grading.watching import anonymous
 from tests.grading.available import reason_against
@@ -132,7 +134,7 @@ FAULTS = [
     (U, "fill the disk", "jobs.py", 'return "disk"', 'return ""'),
     (B, "outlive the end", "confine.py", 'call("unshare", CLONE_NEWPID)', "pass"),
     (U, "outlive the end", "jobs.py", "os.kill(-1, signal.SIGKILL)", "pass"),
-    (U, "find another's files", "jobs.py", "remove(*left_behind(uid),", "remove("),
+    (U, "find another's files", "jobs.py", ", *left_behind(self.watch.uid))", ")"),
     (B, "hoard memory", "jobs.py", 'return "memory"', 'return ""'),
     (P, "fork many", "jobs.py", 'return "processes"', 'return ""'),
     (P, "read a private file", "confine.py", "landlock.enter(rules)", "pass"),
@@ -357,6 +359,48 @@ def test_cpu_seconds_count_children_that_ended_and_those_that_nobody_waited_for(
     assert worker.kill().cpu_seconds > once + 0.2
 
 
+def test_the_end_of_one_worker_hides_nothing_of_another(sandbox):
+    first, second = sandbox.start(), sandbox.start()
+    try:
+        ask(second, "result = 1")
+        first.kill()
+        before = second.cpu_seconds()
+        ask(second, "import time\nwhile time.process_time() < 0.4: pass")
+        assert second.cpu_seconds() > before + 0.2
+    finally:
+        second.kill()
+
+
+#: The first thread leaves; another one stays and holds memory.
+LEADERLESS = """
+import ctypes, os, threading, time
+def stay():
+    while b") Z" not in open("/proc/self/stat", "rb").read():
+        time.sleep(0.01)
+    held = bytearray(b"x") * {size}
+    {then}
+    time.sleep(60)
+threading.Thread(target=stay).start()
+ctypes.CDLL(None).pthread_exit(None)
+"""
+
+
+def test_a_worker_whose_first_thread_has_left_can_be_ended(sandbox):
+    worker = sandbox.start()
+    answer = """os.write(3, b'{"result": "left"}\\n')"""
+    assert ask(worker, LEADERLESS.format(size=1, then=answer)) == "left"
+    start = time.monotonic()
+    assert worker.kill().reason == "killed"
+    assert time.monotonic() - start < 10  # a server that hangs is given up after thirty
+    assert ask(sandbox.start(), "result = 1") == 1
+
+
+def test_memory_counts_also_where_the_first_thread_has_left(worker):
+    several = "import os\nfor _ in range(3):\n    if os.fork() == 0: break\n"
+    tell(worker, several + LEADERLESS.format(size=48 << 20, then="pass"))
+    assert end_of(worker).reason == "memory"
+
+
 @pytest.mark.parametrize("limit", ["memory", "processes", "call"])
 def test_a_limit_must_be_positive(limit):
     with pytest.raises(ValueError, match=limit):
@@ -459,7 +503,67 @@ def test_workers_leave_nothing_behind(tier):
     assert not sandbox._folder or not os.path.exists(sandbox._folder)
 
 
+CLOSED = {
+    "a folder for all": "name = '/dev/shm/d2l-lite-closed'; os.mkdir(name)",
+    "its own folder": "name = os.environ['TMPDIR']",
+}
+
+
+@pytest.mark.parametrize("place", CLOSED)
+@pytest.mark.parametrize("server_dies", [False, True])
+def test_what_a_worker_closed_to_everyone_is_removed_too(place, server_dies):
+    if why := reason_against(Tier.OTHER_UID):
+        pytest.skip(why)
+    with Sandbox(Tier.OTHER_UID, limits=SMALL, entry=ENTRY) as sandbox:
+        worker = sandbox.start()
+        source = f"import os\n{CLOSED[place]}\nfor path in (name, '/dev/shm'):\n"
+        source += "    open(f'{path}/d2l-lite-file', 'w').write('x')\n"
+        uid = ask(worker, source + "os.chmod(name, 0)\nresult = os.getuid()")
+        assert jobs.left_behind(uid)
+        if server_dies:
+            os.kill(server_of(sandbox), signal.SIGKILL)
+        worker.kill()
+        assert jobs.left_behind(uid) == []
+        sandbox.start().kill()
+        assert os.listdir(sandbox._folder) == []
+
+
+def test_a_worker_that_cannot_be_forked_leaves_no_folder(monkeypatch, tmp_path):
+    def fork():
+        raise BlockingIOError("no process is left")
+
+    monkeypatch.setattr(os, "fork", fork)
+    server, said = Server.__new__(Server), []
+    server._config = {"namespaces": False, "tier": "plain", "folder": str(tmp_path)}
+    server._answer = said.append
+    before = os.listdir("/proc/self/fd")
+    assert server._start({"uid": 1}, -1) is None
+    assert said == [{"error": "no process is left"}]
+    assert list(tmp_path.iterdir()) == []
+    assert os.listdir("/proc/self/fd") == before
+
+
 # What is missing is said
+
+
+@pytest.mark.parametrize("error", [OSError, MemoryError, subprocess.SubprocessError])
+def test_a_server_that_the_system_does_not_start_is_infrastructure(monkeypatch, error):
+    def refused(*_, **__):
+        raise error("no more of it")
+
+    monkeypatch.setattr(subprocess, "Popen", refused)
+    found = []
+
+    def start():
+        try:
+            Sandbox(Tier.PLAIN, entry=ENTRY)
+        except SandboxError as failure:
+            found.append(str(failure))
+
+    thread = threading.Thread(target=start, daemon=True)
+    thread.start()
+    thread.join(20)
+    assert found == ["the sandbox could not be started: no more of it"]
 
 
 def test_missing_programs_and_libraries_are_named(monkeypatch):
