@@ -1,6 +1,7 @@
 """What a piece of learner code prints, warns and draws at random is caught, capped and put back."""
 
 import contextlib
+import hashlib
 import io
 import random
 import sys
@@ -26,6 +27,9 @@ class _Capped(io.StringIO):
             super().write(text[:room])
         return len(text)
 
+    def close(self) -> None:
+        """Stay open: code that calls `sys.stdout.close()` keeps its result."""
+
 
 @contextlib.contextmanager
 def quiet() -> Iterator[Callable[[], str]]:
@@ -46,10 +50,19 @@ def quiet() -> Iterator[Callable[[], str]]:
         yield output
 
 
+def learner_seed(seed: int) -> int:
+    """Return the seed of the random state that learner code finds.
+
+    Any code can read back what its generators were seeded with. From this number nobody finds the
+    one that hidden inputs are drawn with.
+    """
+    return int.from_bytes(hashlib.sha256(f"learner {seed}".encode()).digest()[:4], "big")
+
+
 def seed_everything(seed: int) -> None:
     """Seed the random state of Python, NumPy and, where it is loaded, PyTorch."""
     random.seed(seed)
-    np.random.seed(seed)
+    np.random.seed(seed % 2**32)
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.manual_seed(seed)

@@ -13,6 +13,7 @@ from d2l_lite.grading import nodes
 from d2l_lite.grading.nodes import CodecError, Reference, has_surrogates
 
 MAX_DIMENSIONS = 64
+MAX_ITEMSIZE = 16
 _INT64 = range(-(1 << 63), 1 << 63)
 _HEX = re.compile(r"[0-9a-f]*")
 _HEX_INT = re.compile(r"-?[1-9a-f][0-9a-f]*")
@@ -280,6 +281,8 @@ def _check_size(shape: list[Any], itemsize: int, size: int) -> None:
     if expected != size:
         needed = f"{expected:,}" if expected in _INT64 else "far more"
         raise CodecError(f"shape and dtype need {needed} bytes, the part has {size:,}")
+    if not size and math.prod(length for length in shape if length) * MAX_ITEMSIZE >= 1 << 63:
+        raise CodecError("an empty array cannot have this shape")  # libraries count its strides
 
 
 def _check_bool(part: memoryview) -> None:

@@ -306,5 +306,3 @@ def _how(view: View) -> Iterator[str]:
     yield f"tier <code>{_tier(view)}</code>"
     if view.tests:
         yield f"tests <code>{escape(view.tests)}</code>"
-    if view.seed:
-        yield f"seed <code>{escape(view.seed)}</code>"

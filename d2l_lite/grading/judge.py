@@ -105,7 +105,8 @@ class Judge:
         failure = ""
         for _ in range(ATTEMPTS):
             try:
-                with Session(self._sandbox, found.cells, self._limits) as session:
+                cells = dict(zip(found.numbers, found.cells, strict=True))
+                with Session(self._sandbox, cells, self._limits) as session:
                     results = self._run(session, questions)
             except SandboxError as error:
                 failure = str(error)

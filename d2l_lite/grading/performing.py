@@ -53,7 +53,7 @@ class LearnerError(Exception):
         cls, error: BaseException, namespace: Mapping[str, object]
     ) -> "LearnerError":
         """Return the description of an exception from the code of a namespace."""
-        name = type(error).__name__
+        name = _name(type(error))
         if isinstance(error, NotImplementedError):
             found = cls(
                 "Not written yet: this still raises NotImplementedError.", kind="unfinished"
@@ -61,8 +61,16 @@ class LearnerError(Exception):
         else:
             found = cls(clean(f"{name}: {_message(error)}".removesuffix(": ")))
         found.place = _place(error.__traceback__, namespace)
-        found.bases = tuple(base.__name__ for base in type(error).__mro__)
+        found.bases = tuple(map(_name, type(error).__mro__))
         return found
+
+
+def _name(kind: type) -> str:
+    """Return the name of a class; one whose own class refuses to tell it gets none."""
+    try:
+        return str(kind.__name__)
+    except Exception:
+        return "an exception without a name"
 
 
 def _message(error: BaseException) -> str:
@@ -116,12 +124,12 @@ class Performer:
         """
         if operation == "name":
             return self.refer(self._find(*operands))
-        if operation == "known":
-            return self._plain(self._find(*operands))
         if operation == "build":
             names = {"np": np, "math": math, "torch": sys.modules.get("torch")}
             return self.refer(eval(operands[0], names))
         try:
+            if operation == "known":
+                return self._plain(self._find(*operands))
             result = _OPERATIONS[operation](*operands, **named)
             return self.refer(result) if operation == "get" else self._plain(result)
         except (KeyboardInterrupt, LearnerError, TimeUpError):

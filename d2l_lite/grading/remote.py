@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from d2l_lite.grading.cases import Case
+from d2l_lite.grading.catching import learner_seed
 from d2l_lite.grading.channel import (
     MAX_JSON,
     MAX_PARTS,
@@ -43,11 +44,11 @@ class Session:
 
     Args:
         sandbox: Where workers come from.
-        cells: Code cells of the notebook, in order.
+        cells: Code cells of the notebook by their numbers, in order.
         limits: What the submission may use.
     """
 
-    def __init__(self, sandbox: Sandbox, cells: Sequence[str], limits: Limits) -> None:
+    def __init__(self, sandbox: Sandbox, cells: Mapping[int, str], limits: Limits) -> None:
         self._sandbox, self._cells, self._limits = sandbox, cells, limits
         self._left_out: set[int] = set()
         self._end = time.monotonic() + limits.submission
@@ -67,7 +68,7 @@ class Session:
         """Bring up a worker that has run every cell that can be run."""
         while self._channel is None:
             self._start()
-            for number, source in enumerate(self._cells, 1):
+            for number, source in self._cells.items():
                 if number not in self._left_out and not self._run_cell(number, source):
                     self._left_out.add(number)
                     break
@@ -191,13 +192,21 @@ class RemoteSide:
         self._session = session
         self._seconds = case.seconds or limits.call
         self._cpu = case.cpu
-        self._begin = {"do": "case", "seed": seed, "max_bytes": limits.reply}
-        self._begun = False
+        self._message = {"do": "case", "seed": learner_seed(seed), "max_bytes": limits.reply}
+
+    def begin(self) -> None:
+        """Bring up a worker that has run the cells, anew where one died between two cases.
+
+        Raises:
+            LearnerError: The code had to be stopped too often, or for too long, to go on.
+        """
+        try:
+            self._session.ask(self._message, [], seconds=self._seconds)
+        except LearnerError:
+            self._session.ask(self._message, [], seconds=self._seconds)
 
     def ask(self, operation: str, operands: list[Any], named: dict[str, Any]) -> Any:
         """Return what an operation gives in the worker."""
-        if not self._begun:
-            self._begin_case()
         node, parts = encode([operands, named], refer=_refuse, arguments=True)
         message = {"do": "ask", "operation": operation, "node": node}
         before = self._session.used_cpu() if self._cpu is not None else 0.0
@@ -213,14 +222,6 @@ class RemoteSide:
             )
         except CodecError as error:
             raise LearnerError(f"What came back could not be read: {clean(str(error))}") from None
-
-    def _begin_case(self) -> None:
-        """Prepare the worker; one that died since the last case is no fault of this one."""
-        try:
-            self._session.ask(self._begin, [], seconds=self._seconds)
-        except LearnerError:
-            self._session.ask(self._begin, [], seconds=self._seconds)
-        self._begun = True
 
 
 def _refuse(thing: object) -> Reference:

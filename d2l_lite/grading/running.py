@@ -48,15 +48,16 @@ def run_question(
         have come after it are left out.
     """
     question = exercises.questions[name]
-    make_side = make_side or (
-        lambda case: LocalSide(namespace or {}, seconds=case.seconds or call_seconds, cpu=case.cpu)
-    )
+
+    def make_local(case: Case) -> Side:
+        seconds = case.seconds or call_seconds
+        return LocalSide(namespace or {}, seconds=seconds, cpu=case.cpu, seed=seed)
+
     results: list[CaseResult] = []
     for case in exercises.of(name):
-        recorder = Recorder()
-        submission = Submission(make_side(case), recorder)
+        side = (make_side or make_local)(case)
         limit = CALLS_A_CASE * (case.seconds or call_seconds)
-        results.append(run_case(case, submission, recorder=recorder, seed=seed, seconds=limit))
+        results.append(run_case(case, side, seed=seed, seconds=limit))
         _require_known_hint(results[-1], question)
         if results[-1].stopped:
             break
@@ -72,38 +73,43 @@ def _require_known_hint(found: CaseResult, question: Question) -> None:
         )
 
 
-def run_case(
-    case: Case,
-    submission: Any,
-    *,
-    recorder: Recorder,
-    seed: int = SEED,
-    seconds: float = math.inf,
-) -> CaseResult:
+def run_case(case: Case, side: Side, *, seed: int = SEED, seconds: float = math.inf) -> CaseResult:
     """Return what one case finds.
 
     Args:
         case: The case.
-        submission: What it sees as `s`.
-        recorder: Where `submission` notes its calls.
+        side: Where the learner's code runs.
         seed: Seed of the random state and of the generators that the case asks for.
-        seconds: How long it may take, in case a result of the learner's keeps it busy.
+        seconds: How long it may take once the side is ready, in case a result of the learner's
+            keeps it busy.
 
     Returns:
         The result.
     """
+    recorder = Recorder()
+    submission = Submission(side, recorder)
     with quiet() as output, seeded(seed):
         try:
+            side.begin()
             with time_limit(seconds, case.title):
                 found = _outcome(case, submission, recorder=recorder, seed=seed)
+        except LearnerError as error:
+            found = _raised(error, case, called="")
         except TimeUpError:
             message = f"Checking took more than {seconds:g} s. Is a result much too large?"
-            called = recorder.story(len(recorder.calls) - 1)
-            found = {"status": "error", "message": message, "called": called, "stopped": True}
+            late = LearnerError(message, kind="stopped")
+            found = _raised(late, case, called=recorder.last()) | {"hint": None}
+        except SandboxError:  # no fault of the learner's: there is no result
+            raise
+        except Exception as error:  # what came back cannot even be put into words
+            message = f"The result could not be used: {type(error).__name__}."
+            found = {"status": "failed", "message": message}
     return CaseResult(case.title, printed=output(), hidden=case.hidden, **found)
 
 
-def _outcome(case: Case, submission: Any, *, recorder: Recorder, seed: int) -> dict[str, Any]:
+def _outcome(
+    case: Case, submission: Submission, *, recorder: Recorder, seed: int
+) -> dict[str, Any]:
     """Return the fields of a case's result that depend on how it ended."""
     try:
         case.function(submission, **_generators(case.function, seed))
@@ -114,20 +120,26 @@ def _outcome(case: Case, submission: Any, *, recorder: Recorder, seed: int) -> d
         found |= {"want": failure.want, "recognized": failure.recognized}
         return found | ({} if value is None or not failure.hint else {"hint": failure.hint})
     except LearnerError as error:
-        hint = None if error.unfinished else case.hint
-        called = recorder.story(len(recorder.calls) - 1)
-        texts = {"message": error.message, "place": error.place, "called": called}
-        stopped = error.kind == "stopped"
-        return {"status": "error" if stopped else error.kind, "hint": hint, **texts} | {
-            "stopped": stopped
-        }
-    except SandboxError:  # no fault of the learner's: there is no result
+        return _raised(error, case, called=recorder.last())
+    except SandboxError:
         raise
     except Exception as error:
-        called = recorder.story(len(recorder.calls) - 1)
         value = recorder.calls[-1][1] if recorder.calls else ...
-        return _failed(_unusable(error, value), value, case, called=called)
+        return _failed(_unusable(error, value), value, case, called=recorder.last())
     return {"status": "passed"}
+
+
+def _raised(error: LearnerError, case: Case, *, called: str) -> dict[str, Any]:
+    """Return the fields of a case that the learner's code did not get through."""
+    stopped = error.kind == "stopped"
+    return {
+        "status": "error" if stopped else error.kind,
+        "message": error.message,
+        "place": error.place,
+        "called": called,
+        "hint": None if error.unfinished else case.hint,
+        "stopped": stopped,
+    }
 
 
 def _failed(message: str, value: Any, case: Case, *, called: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ cells without one go to the student and to the solution notebook as they are.
 """
 
 import ast
+import contextlib
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -111,7 +112,13 @@ def hints_of(cell: SourceCell) -> dict[str, str]:
 
 
 def without_magics(text: str) -> str:
-    """Return code with IPython's own lines blank, so that it is Python and keeps its numbering."""
+    """Return code with IPython's own lines blank, so that it is Python and keeps its numbering.
+
+    What is Python already is left as it is: there, such a line goes on with an expression.
+    """
+    with contextlib.suppress(SyntaxError):
+        ast.parse(text)
+        return text
     return re.sub(r"^[ \t]*[%!].*$", "", text, flags=re.M)
 
 

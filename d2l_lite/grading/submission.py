@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from d2l_lite.grading.catching import learner_seed, seed_everything
 from d2l_lite.grading.codec import Reference
 from d2l_lite.grading.deadlines import TimeUpError, time_limit
 from d2l_lite.grading.performing import (
@@ -54,9 +55,17 @@ class Recorder:
             calls = calls[-1:]
         return "\n".join(text for text, _ in calls[-MAX_STORY:])
 
+    def last(self) -> str:
+        """Return the text of the last call, empty where there was none."""
+        return self.story(len(self.calls) - 1)
+
 
 class Side(Protocol):
     """The side of the border on which the learner's code runs."""
+
+    def begin(self) -> None:
+        """Make ready for a case, before its time starts to count."""
+        ...
 
     def ask(self, operation: str, operands: list[Any], named: dict[str, Any]) -> Any:
         """Return what `Performer.perform` gives there; operands may hold references."""
@@ -70,6 +79,7 @@ class LocalSide:
         namespace: The names.
         seconds: How long one operation may take by the clock; infinity for ever.
         cpu: How many seconds of processor time it may use; None for any.
+        seed: Seed of the random state in which a case finds the learner's code.
     """
 
     def __init__(
@@ -78,9 +88,14 @@ class LocalSide:
         *,
         seconds: float = math.inf,
         cpu: float | None = None,
+        seed: int = 0,
     ) -> None:
         self._performer = Performer(namespace)
-        self._seconds, self._cpu = seconds, cpu
+        self._seconds, self._cpu, self._seed = seconds, cpu, seed
+
+    def begin(self) -> None:
+        """Seed the random state."""
+        seed_everything(learner_seed(self._seed))
 
     def ask(self, operation: str, operands: list[Any], named: dict[str, Any]) -> Any:
         """Return what an operation gives on copies of its operands."""

@@ -154,7 +154,6 @@ class View:
     seconds: float
     time: str
     tests: str
-    seed: str
     questions: tuple[QuestionView, ...]
     page: str = ""
 
@@ -212,7 +211,6 @@ def _view(record: Mapping[str, Any]) -> View:
         seconds=_number(record.get("seconds")),
         time=line(record.get("time"), 40),
         tests=line(str(record.get("tests") or "")[:12]),
-        seed=line(record.get("seed"), 40),
         questions=questions,
     )
 

@@ -5,10 +5,14 @@ anything: what goes out are values that the learner's code could have returned a
 judge trusts no byte of them.
 """
 
+import __future__
+
 import ast
 import asyncio
+import functools
 import inspect
 import linecache
+import operator
 import os
 import socket
 import sys
@@ -24,6 +28,10 @@ from d2l_lite.grading.performing import LearnerError, Performer
 
 #: More than this is never sent in either direction.
 MAX_BYTES = 1 << 30
+#: Flags of `from __future__ import ...`: in a notebook, they hold for the cells below as well.
+_FUTURE = functools.reduce(
+    operator.or_, (getattr(__future__, name).compiler_flag for name in __future__.all_feature_names)
+)
 
 
 def serve(sock: socket.socket) -> None:
@@ -53,8 +61,8 @@ class _Silent:
     def __getattr__(self, name: str) -> "_Silent":
         return self
 
-    def __call__(self, *args: object, **named: object) -> None:
-        return None
+    def __call__(self, *args: object, **named: object) -> "_Silent":
+        return self
 
 
 class _Learner:
@@ -68,6 +76,7 @@ class _Learner:
         d2l_lite.grading.check = _Silent()  # type: ignore[assignment]
         self._performer = Performer(self._names)
         self._max_bytes = MAX_BYTES
+        self._future = 0
 
     def answer(
         self, message: Mapping[str, Any], parts: Sequence[memoryview]
@@ -114,26 +123,27 @@ class _Learner:
         """Run a cell as a notebook would; its last value is not shown."""
         name = f"cell {message['number']}"
         source = str(parts[0], "utf-8", "surrogatepass")
-        tree = _compiled(source, name)
+        code = _compiled(source, name, self._future)
+        self._future |= code.co_flags & _FUTURE
         linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
-        result = eval(tree, self._names)
+        result = eval(code, self._names)
         if inspect.iscoroutine(result):
             asyncio.run(result)
 
 
-def _compiled(source: str, name: str) -> types.CodeType:
+def _compiled(source: str, name: str, future: int) -> types.CodeType:
     """Return the code of a cell; IPython's own syntax is translated only where there is some."""
     try:
-        return _code(source, name)
+        return _code(source, name, future)
     except SyntaxError as error:
         plain = _translated(source)
         if plain == source or plain is None:
             raise error from None
-        return _code(plain, name)
+        return _code(plain, name, future)
 
 
-def _code(source: str, name: str) -> types.CodeType:
-    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+def _code(source: str, name: str, future: int) -> types.CodeType:
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT | future
     code: types.CodeType = compile(source, name, "exec", flags=flags, dont_inherit=True)
     return code
 

@@ -13,13 +13,24 @@ import numpy as np
 import pytest
 import torch
 
-from d2l_lite.grading import Question, case, close, equal, holds, raises, rendering, visible
+from d2l_lite.grading import (
+    Question,
+    case,
+    close,
+    equal,
+    holds,
+    raises,
+    rendering,
+    running,
+    visible,
+)
 from d2l_lite.grading.cases import ExerciseSet, MismatchError
 from d2l_lite.grading.checker import Check, UnknownNameError, load_set
+from d2l_lite.grading.codec import Reference
 from d2l_lite.grading.comparing import Rule, difference
 from d2l_lite.grading.reprs import short
 from d2l_lite.grading.running import run_case, run_question
-from d2l_lite.grading.submission import Handle, LearnerError, Recorder, Submission
+from d2l_lite.grading.submission import Handle, LearnerError, Submission
 
 NUMBERS = count()
 
@@ -727,20 +738,40 @@ def test_in_a_kernel_results_are_text_and_html_with_the_learners_line(demo):
     assert len(unknown[0].traceback) == 1
 
 
-def test_a_case_can_be_run_with_another_submission():
-    """The judge brings its own: the same functions, another `s`."""
+class Elsewhere:
+    """A side on which every call gives the same, or fails."""
 
-    class Remote:
-        def __init__(self, recorder):
-            self.recorder = recorder
+    def __init__(self, result, failure=None):
+        self.result, self.failure = result, failure
 
-        def mse(self, a, b):
-            self.recorder.add("mse(…)", torch.tensor(0.0))
-            return torch.tensor(0.0)
+    def begin(self):
+        if self.failure is not None:
+            raise self.failure
 
-    recorder = Recorder()
-    result = run_case(by_hand, Remote(recorder), recorder=recorder)
-    assert (result.status, result.called, result.got) == ("failed", "mse(…)", "tensor(0.)")
+    def ask(self, operation, operands, named):
+        return Reference(0, "function") if operation == "name" else self.result
+
+
+def test_a_case_can_be_run_on_another_side():
+    """The judge brings its own: the same functions, other code behind `s`."""
+    result = run_case(by_hand, Elsewhere(torch.tensor(0.0)))
+    assert (result.status, result.got) == ("failed", "tensor(0.)")
+    assert result.called.startswith("mse(")
+
+
+def test_a_side_that_cannot_begin_fails_the_case():
+    result = run_case(by_hand, Elsewhere(0.0, LearnerError("Too late.", kind="stopped")))
+    assert (result.status, result.message, result.stopped) == ("error", "Too late.", True)
+
+
+def test_a_result_that_cannot_be_put_into_words_fails_the_case(monkeypatch):
+    def speechless(value):
+        raise OverflowError(f"no words for {value}")
+
+    monkeypatch.setattr(running, "short", speechless)
+    result = run_case(by_hand, Elsewhere(torch.tensor(0.0)))
+    assert (result.status, result.stopped) == ("failed", False)
+    assert result.message == "The result could not be used: OverflowError."
 
 
 def test_the_public_functions_of_this_part_are_documented():
