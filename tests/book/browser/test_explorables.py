@@ -280,19 +280,19 @@ def test_a_canvas_that_offers_it_is_dragged(explorables, report, name):
 
 
 PLANTED = {
-    "deaf": ('addEventListener("input"', 'addEventListener("never"', AssertionError),
-    "blank": ("scene.draw(ctx", "(() => 0)(ctx", AssertionError),
+    "deaf": ('addEventListener("input"', 'addEventListener("never"', "nothing changes"),
+    "blank": ("scene.draw(ctx", "(() => 0)(ctx", "the canvas shows nothing"),
 }
 
 
 @pytest.mark.parametrize("fault", PLANTED)
 def test_a_dead_explorable_is_seen(context, tmp_path, fault):
-    old, new, error = PLANTED[fault]
+    old, new, said = PLANTED[fault]
     text = (HTML / PAGES[0]).read_text(encoding="utf-8")
     assert old in text
     (tmp_path / "page.html").write_text(text.replace(old, new), encoding="utf-8")
     page = context.new_page()
     page.goto((tmp_path / "page.html").as_uri())
     explorable = Explorable(page, page.query_selector(".d2l-explorable"))
-    with pytest.raises(error):
+    with pytest.raises(AssertionError, match=said):
         list(drive(explorable, "keyboard"))
