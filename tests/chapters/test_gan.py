@@ -157,16 +157,22 @@ def test_the_count_of_seeds_trains_each_recipe_of_the_chapter(ch):
 
 def test_the_text_says_what_the_stored_counts_show(ch):
     """Longer, the first recipe mostly works by the low bar, and never by the high one."""
-    longer = json.loads(gan_seeds.RESULT.read_text())["ring, 3600 steps"]
+    stored = json.loads(gan_seeds.RESULT.read_text())
+    short, longer, images = (stored[k] for k in ("ring, 1200 steps", "ring, 3600 steps", "images"))
 
     def passed(name, bar):
         return ch["works"](*(torch.tensor(longer[name][k]) for k in ("modes", "good")), bar).sum()
 
-    assert passed("non-saturating", 0.5) > 5
+    assert passed("non-saturating", 0.5) == 7
+    assert passed("Wasserstein", 0.5) == 6
     assert passed("non-saturating", 0.75) == 0
     calm = [name for name in longer if name.startswith("calm")]
     assert min(passed(name, 0.5) for name in calm) == 10
     assert min(passed(name, 0.75) for name in calm) > 5
+    assert short["Wasserstein"]["works"] == 5  # on the page, two
+    assert len(images["conditional"]["seeds"]) == len(images["without labels"]["seeds"]) == 10
+    assert max(row["frechet"] for row in images["conditional"]["seeds"]) < 10
+    assert min(row["frechet"] for row in images["without labels"]["seeds"]) > 50
 
 
 def test_the_ring_has_eight_modes_of_the_stated_width(ch):
@@ -285,6 +291,21 @@ def test_printed_recipes_differ_as_the_text_says(printed):
     assert all(strict == 0 for _, _, _, strict, _ in table.values())
 
 
+def test_adam_hides_what_plain_descent_shows(printed):
+    rows = re.findall(r"(SGD|Adam) +(\S+) +(-?[\d.]+) +(-?[\d.]+) +(-?[\d.]+)\n", printed)
+    means = {(how, loss): [float(mean) for mean in row] for how, loss, *row in rows}
+    assert len(means) == 4
+    assert max(map(abs, means["SGD", "minimax"])) < 0.5
+    assert means["SGD", "non-saturating"][1] > 2
+    assert means["Adam", "minimax"][1] > means["Adam", "non-saturating"][1] > 2
+    assert means["Adam", "minimax"][2] > 8 > means["Adam", "non-saturating"][2]
+
+
+def test_a_hasty_discriminator_is_no_strong_one(printed):
+    found = re.search(r"last fifty steps: recipe ([\d.]+), hasty ([\d.]+)", printed)
+    assert float(found[1]) < float(found[2]) - 0.05
+
+
 def test_printed_losses_stand_still_while_the_drawings_improve(printed):
     rows = re.findall(r"step +(\d+): D ([\d.]+), G ([\d.]+), Fréchet +([\d.]+)", printed)
     film = {int(step): tuple(map(float, row)) for step, *row in rows}
@@ -308,5 +329,5 @@ def test_printed_scores_of_the_conditional_network(printed):
     assert moved[1] < min(frechet for _, frechet, *_ in seeds)
     assert all(0.9 < score < 1.3 for score in moved[2:])
     assert table["no wrong pairs"][0] < min(accuracy for accuracy, *_ in seeds) - 3
-    for name in ("no batch norm", "strong discriminator"):
+    for name in ("no batch norm", "hasty discriminator"):
         assert table[name][2] < min(varied for _, _, varied, _ in seeds) - 0.05
