@@ -15,7 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from d2l_lite.grading.cases import Case, ExerciseSet, Question
-from d2l_lite.grading.casetext import PRELOADS, case_nodes, hint_faults, preload_of, questions_of
+from d2l_lite.grading.casetext import (
+    case_nodes,
+    hint_faults,
+    preload_faults,
+    preload_of,
+    questions_of,
+)
 from d2l_lite.grading.modules import mark_hidden, new_module
 
 ENDING = ".tests.py"
@@ -156,7 +162,7 @@ def _exercises(slug: str, tree: ast.Module, names: dict[str, Any], path: Path) -
     faults = list(_setting_faults(names))
     if not faults:
         mark_hidden(names, names.get("HIDDEN", ()))
-        faults = list(_case_faults(tree, names))
+        faults = [*preload_faults(tree), *_case_faults(tree, names)]
     if faults:
         raise AssignmentError("\n".join(f"{path}:{line}: {text}" for line, text in faults))
     return ExerciseSet.from_names(slug, names)
@@ -177,12 +183,15 @@ def _setting_faults(names: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
     for one in questions:
         if type(one.points) is not int or one.points < 1:
             yield 1, f"points of {one.name!r} must be a whole number of 1 or more: {one.points!r}"
-    for name in names.get("HIDDEN", ()):
-        if not isinstance(names.get(name), Case):
-            yield 1, f"HIDDEN must name cases of this file, got {name!r}"
-    preload = tuple(names.get("PRELOAD", PRELOADS))
-    if not set(preload) <= set(PRELOADS):
-        yield 1, f"PRELOAD may name {' and '.join(PRELOADS)}, got {preload!r}"
+    hidden, page = names.get("HIDDEN", ()), names.get("PAGE", "")
+    if not isinstance(hidden, list | tuple | set):
+        yield 1, f"HIDDEN must be a tuple of names, got {hidden!r:.200}"
+        return
+    for name in hidden:
+        if not (isinstance(name, str) and isinstance(names.get(name), Case)):
+            yield 1, f"HIDDEN must name cases of this file, got {name!r:.200}"
+    if not isinstance(page, str):
+        yield 1, f"PAGE must be a text, got {page!r:.200}"
 
 
 def _case_faults(tree: ast.Module, names: Mapping[str, Any]) -> Iterator[tuple[int, str]]:

@@ -1,7 +1,7 @@
 """What the text of a case says without being run: its question, and the hints that it names."""
 
 import ast
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 PRELOADS = ("numpy", "torch")
 
@@ -83,7 +83,25 @@ def preload_of(text: str) -> tuple[str, ...]:
     Returns:
         Names of modules.
     """
-    for node in ast.parse(text).body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "PRELOAD":
-            return tuple(ast.literal_eval(node.value))
+    for value in _preload_values(ast.parse(text)):
+        return tuple(ast.literal_eval(value))
     return PRELOADS if needs_torch(text) else PRELOADS[:1]
+
+
+def preload_faults(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Yield line and fault of a setting that `preload_of`, which runs nothing, could not read."""
+    for value in _preload_values(tree):
+        items = value.elts if isinstance(value, ast.Tuple | ast.List) else [None]
+        if not all(isinstance(one, ast.Constant) and one.value in PRELOADS for one in items):
+            known = " or ".join(map(repr, PRELOADS))
+            got = ast.unparse(value)
+            yield value.lineno, f"PRELOAD must be written as a tuple of {known}, got `{got:.200}`"
+
+
+def _preload_values(tree: ast.Module) -> list[ast.expr]:
+    """Return what stands behind `PRELOAD =`."""
+    return [
+        node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "PRELOAD"
+    ]

@@ -261,7 +261,15 @@ FAULTS = {
     "an unknown mistake": ('{"square": 9}', '{"sqare": 9}', "['square', 'twice'], got 'sqare'"),
     "a name twice": ("def known(s)", "def drawn(s)", "stand once, got 'drawn' again"),
     "an unknown hidden case": ('("drawn",)', '("drawn", "dawn")', "cases of this file, got 'dawn'"),
-    "an unknown preload": ("HIDDEN", 'PRELOAD = ("jax",)\nHIDDEN', "PRELOAD may name numpy and"),
+    "an unknown preload": ("HIDDEN", 'PRELOAD = ("jax",)\nHIDDEN', "got `('jax',)`"),
+    "a number of hidden cases": ('("drawn",)', "5", "HIDDEN must be a tuple of names, got 5"),
+    "a number of preloads": ("HIDDEN", "PRELOAD = 5\nHIDDEN", ":29: PRELOAD must be written as"),
+    "a preload by a name": (
+        "HIDDEN",
+        'NEEDED = ("numpy",)\nPRELOAD = NEEDED\nHIDDEN',
+        ":30: PRELOAD must be written as a tuple of 'numpy' or 'torch', got `NEEDED`",
+    ),
+    "a page that is no address": ("HIDDEN", "PAGE = 5\nHIDDEN", "PAGE must be a text, got 5"),
     "no Python": ("def known(s):", "def known(s:", ":25: tests must be Python"),
     "a module that is not there": (
         "import numpy as np",
