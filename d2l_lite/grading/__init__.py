@@ -3,8 +3,8 @@
 The rooms of this folder. A module may import from its own room and from those named behind it; the
 middle says what the room is for.
 
-words: plain data and texts, without any library []
-    deadlines, outcomes, tiers, wording
+words: plain data, texts, and files that hold them; without any library []
+    deadlines, outcomes, replacing, tiers, wording
 wire: values between two processes, one of which may be hostile []
     channel, codec, decoding, encoding, nodes
 check: cases, and how they run against names: all that a learner needs [words, wire]

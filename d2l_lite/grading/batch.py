@@ -87,6 +87,7 @@ class Batch:
         self._flying: dict[Future[Record], Flight] = {}
         self._again: deque[Flight] = deque()
         self._failures = 0
+        self._looked_at: set[str] = set()
         #: Records that this batch has added.
         self.added = 0
 
@@ -150,6 +151,7 @@ class Batch:
 
     def _flight(self, handed: HandedIn) -> Flight | None:
         """Return what is to be sent to a judge; None where this learner's record stands."""
+        self._looked_at.add(handed.learner)
         seen = self._store.seen.get(handed.learner)
         stamp = stamp_of(self._folder / handed.file) if not handed.status else ()
         same = seen is not None and bool(stamp) and seen.stamp == stamp and not self._rehash
@@ -179,7 +181,8 @@ class Batch:
         self, handed: HandedIn, data: bytes, facts: Record, seen: Seen | None
     ) -> Flight | None:
         """Return which questions a judge is asked; none where all of them are as they were."""
-        previous = self._store.read(seen.offset) if seen and self._changed else {}
+        usable = seen and self._changed and not self._limits_may_help(seen)
+        previous = self._store.read(seen.offset) if seen and usable else {}
         same = previous and (previous["status"], previous["notebook"], previous["seed"]) == (
             "graded",
             facts["notebook"],
@@ -198,13 +201,18 @@ class Batch:
     def _facts(self, handed: HandedIn, digest: str, stamp: tuple[int, ...]) -> Record:
         """Return the part of a record that does not come from a judge."""
         names = {"learner": handed.learner, "file": handed.file, "notebook": digest}
-        return names | {"seed": self._run.seed, "stamp": list(stamp)}
+        run = self._run
+        return names | {"seed": run.seed, "limits": dict(run.limits), "stamp": list(stamp)}
 
     def _done(self, seen: Seen, digest: str) -> bool:
         """Return whether a learner's last record is what grading this notebook would give."""
         mine = (digest, self._run.info.digest, self._run.seed)
-        failed = seen.status == "infrastructure"
-        return not failed and (seen.notebook, seen.tests, seen.seed) == mine
+        again = seen.status == "infrastructure" or self._limits_may_help(seen)
+        return not again and (seen.notebook, seen.tests, seen.seed) == mine
+
+    def _limits_may_help(self, seen: Seen) -> bool:
+        """Return whether something was stopped or left out under limits that are others now."""
+        return seen.cut and seen.limits != self._run.limits
 
     def _without_judge(self, handed: HandedIn, seen: Seen | None) -> None:
         """Record what needs no judge, unless the same stands there already."""
@@ -271,6 +279,18 @@ class Batch:
         Returns:
             Numbers by status.
         """
-        info, seen = self._run.info, self._store.seen
-        found = (seen.get(one.learner) for one in everyone)
-        return Counter(one.status if one and one.tests == info.digest else "left" for one in found)
+        seen = ((one, self._store.seen.get(one.learner)) for one in everyone)
+        return Counter(
+            last.status if last and self._holds(one, last) else "left" for one, last in seen
+        )
+
+    def _holds(self, handed: HandedIn, seen: Seen) -> bool:
+        """Return whether a record is about what was handed in last."""
+        if seen.tests != self._run.info.digest:
+            return False
+        if handed.learner in self._looked_at or handed.status or seen.status == "infrastructure":
+            return True
+        stamp = stamp_of(self._folder / handed.file)
+        if stamp and stamp == seen.stamp:
+            return True
+        return seen.notebook == hashlib.sha256(self._read(handed)[1]).hexdigest()

@@ -13,12 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from d2l_lite.grading.batch import Batch, StoppedError
+from d2l_lite.grading.batch import Batch
 from d2l_lite.grading.collecting import HandedIn, collect, same_name
 from d2l_lite.grading.desks import Spec, describe_tests
 from d2l_lite.grading.lanes import Lanes, ProcessLanes, dask_lanes
 from d2l_lite.grading.progress import Progress
-from d2l_lite.grading.results import OutputError, SetInfo, latest, read_results
+from d2l_lite.grading.results import SetInfo, latest, read_results
 from d2l_lite.grading.store import Run, Store, load_run, save_run, telling
 from d2l_lite.grading.tiers import SandboxError, Tier
 from d2l_lite.grading.views import line
@@ -68,7 +68,7 @@ def grade(args: Namespace) -> int:
         batch = _batch(args, run, spec, store=store, progress=progress, judges=judges)
         try:
             batch.grade(everyone, limit=args.limit)
-        except (KeyboardInterrupt, OutputError, StoppedError):
+        except BaseException:  # whatever ends it, what is there is kept
             progress.close()
             _tell_rest(args, batch.counts(everyone))
             raise
@@ -95,7 +95,7 @@ def regrade(args: Namespace) -> int:
             f"the submissions of this batch lay in {submissions}, which is not there any more; "
             "say where they are with --submissions"
         )
-    as_before = dict.fromkeys(("tier", "seed", *REMEMBERED)) | {"limits": {}}
+    as_before = dict.fromkeys(("tier", "seed", *REMEMBERED))
     places = {"submissions": submissions, "out": args.results}
     return grade(Namespace(**{**vars(args), **as_before, **places}))
 

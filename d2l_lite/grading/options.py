@@ -10,10 +10,13 @@ from typing import Any, NoReturn
 from d2l_lite.grading.collecting import COLUMN, LAYOUTS
 from d2l_lite.grading.tiers import Limits, Tier
 
+#: Seconds or megabytes; the system's calls take no number of any size, and none is infinite.
+MAX_NUMBER = 10_000_000
 PROGRAM = "python -m d2l_lite.grading"
 EXIT_CODES = """\
 exit codes:
-  0    done; every submission has a result (learners without a notebook have 0 points)
+  0    done; every submission has a result (learners without a notebook have 0 points), or --limit
+       left the rest
   1    nothing was done, or the batch stopped: wrong use, tests or folder unusable, disk full
   2    done, but some notebooks could not be read: they have 0 points, and the reports say why
   3    some submissions have no result since the grading itself failed; run the same command again
@@ -31,7 +34,8 @@ notebook in it. The output folder gets results.jsonl (a record a line: the truth
 and a page of feedback for each learner below feedback/.
 
 Whatever ends the batch, the same command goes on where it was: what has a result is not graded
-again, unless the notebook or the tests have changed. Learner code runs confined; the tier is
+again, unless the notebook or the tests have changed. Where something was stopped or left out, other
+limits grade it again. Learner code runs confined; the tier is
 written into every record. `{PROGRAM} probe` shows what works on this machine.
 """
 REGRADE = """\
@@ -93,12 +97,14 @@ def _sub(subs: Any, name: str, short: str, long: str = "") -> ArgumentParser:
 
 
 def _positive(kind: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Return a type of arguments: numbers above 0."""
+    """Return a type of arguments: numbers above 0 that the system can take."""
 
     def parsed(text: str) -> Any:
         value = kind(text)
         if not value > 0:
             raise argparse.ArgumentTypeError(f"must be above 0, got {text}")
+        if value > MAX_NUMBER:
+            raise argparse.ArgumentTypeError(f"must be at most {MAX_NUMBER}, got {text}")
         return value
 
     parsed.__name__ = f"number ({kind.__name__})"
@@ -199,6 +205,7 @@ def _regrade_parser(one: ArgumentParser) -> None:
     one.add_argument(
         "--submissions", type=Path, metavar="DIR", help="where they are now, if they have moved"
     )
+    _add_limits(one)
 
 
 def _check_parser(one: ArgumentParser) -> None:

@@ -4,14 +4,16 @@ A probe costs about as much as grading ten submissions. Only one that held is re
 that its user alone can write; who can forge that file could change the grader as well.
 """
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+
+from d2l_lite.grading.replacing import write_whole
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _DAY = 86_400.0
@@ -34,6 +36,8 @@ def recall(tier: str, now: float) -> dict[str, str] | None:
         checks = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
+    if not isinstance(checks, dict):
+        return None
     return {str(name): str(seen) for name, seen in checks.items()}
 
 
@@ -47,14 +51,12 @@ def remember(tier: str, checks: Mapping[str, str]) -> None:
     path = _path(tier)
     if path is None:
         return
-    try:
+    with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, temporary = tempfile.mkstemp(dir=path.parent)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(dict(checks), file)
-        os.replace(temporary, path)
-    except OSError:
-        return
+        write_whole(path, json.dumps(dict(checks)).encode(), mode=0o600)
+        for old in path.parent.glob("probe-*.json"):
+            if old.stat().st_mtime < path.stat().st_mtime - _DAY:  # nobody will recall it
+                old.unlink()
 
 
 def _path(tier: str) -> Path | None:

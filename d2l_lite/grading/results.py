@@ -12,8 +12,12 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from d2l_lite.grading.tiers import Tier
+
 RESULTS = "results.jsonl"
 Record = dict[str, Any]
+#: The tiers, also that of a notebook which no judge saw, whose records can be trusted.
+TRUSTED = {"", *(tier.value for tier in Tier if tier.trusted)}
 
 
 class OutputError(Exception):
@@ -85,7 +89,7 @@ def record(facts: Mapping[str, Any], found: Mapping[str, Any], info: SetInfo) ->
     infrastructure gives no points at all (None), since it says nothing about the learner.
 
     Args:
-        facts: `learner`, `file`, `notebook` (hash), `seed`, `stamp`.
+        facts: `learner`, `file`, `notebook` (hash), `seed`, `limits`, `stamp`.
         found: What `outcome` or `untested` returned.
         info: The tests.
 
@@ -107,7 +111,8 @@ def record(facts: Mapping[str, Any], found: Mapping[str, Any], info: SetInfo) ->
         "page": info.page,
         "seed": facts["seed"],
         "tier": found["tier"],
-        "trusted": found["tier"] != "plain",
+        "limits": facts["limits"],
+        "trusted": found["tier"] in TRUSTED,
         **{key: found[key] for key in ("status", "message", "notes")},
         "points": points,
         "of": sum(info.points.values()),

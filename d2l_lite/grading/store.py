@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from d2l_lite.grading.replacing import write_whole
 from d2l_lite.grading.results import (
     RESULTS,
     OutputError,
@@ -67,16 +68,12 @@ def load_run(folder: Path) -> Run | None:
         raise OutputError(
             f"{path} must have version {VERSION}, has {version!r}; grade into a new folder"
         )
-    known = {one.name for one in fields(Run)}
-    return Run(**{k: v for k, v in facts.items() if k in known} | {"info": _info(path, facts)})
-
-
-def _info(path: Path, facts: Mapping[str, Any]) -> SetInfo:
-    """Return the part of `run.json` that is about the tests."""
+    known = {one.name for one in fields(Run)} - {"info"}
     try:
-        return SetInfo(**facts["info"])
+        info = SetInfo(**facts["info"])
+        return Run(info=info, **{name: facts[name] for name in known & facts.keys()})
     except (KeyError, TypeError) as error:
-        raise OutputError(f"{path} must describe the tests: {error}; restore it") from None
+        raise OutputError(f"{path} must hold a batch's settings: {error}; restore it") from None
 
 
 def save_run(folder: Path, run: Run) -> None:
@@ -90,13 +87,8 @@ def save_run(folder: Path, run: Run) -> None:
         OutputError: It cannot be written.
     """
     path = folder / RUN
-    draft = folder / f".{RUN}.draft"
     with telling(path):
-        with draft.open("w", encoding="utf-8") as file:
-            json.dump(asdict(run), file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
+        write_whole(path, json.dumps(asdict(run), indent=1).encode(), durable=True)
 
 
 @contextlib.contextmanager
@@ -113,7 +105,10 @@ def telling(path: Path) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Seen:
-    """What is remembered of a learner's last record: enough to know what is done."""
+    """What is remembered of a learner's last record: enough to know what is done.
+
+    `cut` says whether something was stopped or left out, so that other limits may help.
+    """
 
     offset: int
     status: str
@@ -123,6 +118,8 @@ class Seen:
     stamp: tuple[int, ...]
     message: str
     points: int | None
+    limits: Mapping[str, float]
+    cut: bool
 
 
 class Store:
@@ -135,20 +132,19 @@ class Store:
         self.folder, self.path = folder, folder / RESULTS
         with telling(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        self._lock = _locked(folder / LOCK)
-        try:
+        self.seen: dict[str, Seen] = {}
+        self.size = 0
+        with contextlib.ExitStack() as held:
+            held.callback(os.close, _locked(folder / LOCK))
             with telling(self.path):
                 self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-            self.seen: dict[str, Seen] = {}
-            self.size = 0
+            held.callback(os.close, self._file)
             for number, (offset, line) in enumerate(complete_lines(self.path), 1):
                 self._note(parsed(line, self.path, number), offset)
                 self.size = offset + len(line)
             with telling(self.path):
                 os.ftruncate(self._file, self.size)
-        except OutputError:
-            os.close(self._lock)
-            raise
+            self._held = held.pop_all()
         self._synced = time.monotonic()
 
     def __enter__(self) -> "Store":
@@ -161,6 +157,7 @@ class Store:
         """Remember where the last record of a learner stands."""
         names = ("status", "notebook", "tests", "seed", "message")
         facts = {name: found.get(name, "") for name in names} | {"points": found.get("points")}
+        facts |= {"limits": found.get("limits") or {}, "cut": _was_cut(found)}
         stamp = tuple(found.get("stamp") or ())
         self.seen[found["learner"]] = Seen(offset=offset, stamp=stamp, **facts)
 
@@ -202,8 +199,13 @@ class Store:
 
     def close(self) -> None:
         """Let another batch write here."""
-        os.close(self._file)
-        os.close(self._lock)
+        self._held.close()
+
+
+def _was_cut(found: Record) -> bool:
+    """Return whether a cell was left out, or a case stopped: by the clock, the memory, the disk."""
+    cases = (case for one in found.get("questions", {}).values() for case in one["cases"])
+    return bool(found.get("notes")) or any(case.get("stopped") for case in cases)
 
 
 def _locked(path: Path) -> int:

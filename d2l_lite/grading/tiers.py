@@ -1,5 +1,6 @@
 """What a sandbox is asked for: its tier, its limits, and how one of its workers ended."""
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 
@@ -39,8 +40,8 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if not value > 0:
-                raise ValueError(f"limit {name!r} must be positive, got {value!r}")
+            if not 0 < value < math.inf:
+                raise ValueError(f"limit {name!r} must be positive and finite, got {value!r}")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import tracemalloc
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -22,6 +22,7 @@ from d2l_lite.grading.lanes import ProcessLanes, SharedLanes
 from d2l_lite.grading.progress import Progress
 from d2l_lite.grading.results import SetInfo, untested
 from d2l_lite.grading.store import Run, Store
+from d2l_lite.grading.tiers import SandboxError
 from tests.grading.classroom import Classroom
 from tests.grading.fakes import OPENER, PARTS, TESTS
 from tests.pace import cpu_seconds_of_a_million_steps
@@ -155,6 +156,47 @@ def test_limit_and_only_choose_who_is_graded(room, threads, capsys):
     assert "got 'karol'. Did you mean 'carol'?" in capsys.readouterr().err
     assert room.grade("--limit", "1") == 0
     assert len(room.points) == 3
+
+
+def test_what_was_handed_in_again_and_lies_beyond_the_limit_is_left(room, threads, capsys):
+    room.hand_in(alice="answer one", bob="answer one", carol="infrastructure", dave=BOTH)
+    room.grade()
+    room.hand_in(alice=BOTH, bob=BOTH)
+    assert room.grade("--limit", "1") == 3
+    said = capsys.readouterr().out
+    assert "4 submissions: 2 graded" in said
+    assert "1 not graded, by a failure of the infrastructure" in said
+    assert "1 not graded yet" in said
+
+
+def test_where_nothing_takes_a_notebook_what_is_kept_is_said(room, monkeypatch, capsys):
+    def submit(self, slot, spec, *task):
+        raise SandboxError("the executor takes nothing any more")
+
+    with ThreadPoolExecutor(1) as executor:
+        monkeypatch.setattr(commands, "ProcessLanes", lambda jobs: SharedLanes(executor, 1))
+        room.hand_in(alice=BOTH)
+        room.grade()
+        monkeypatch.setattr(SharedLanes, "submit", submit)
+        room.hand_in(bob=BOTH)
+        capsys.readouterr()
+        assert room.grade() == 3
+    said = capsys.readouterr().err
+    assert "1 of 2 submissions have a result, which is kept." in said
+    assert said.endswith("the executor takes nothing any more\n")
+
+
+def test_other_limits_grade_those_again_of_whom_something_was_stopped(room, threads):
+    room.hand_in(alice=f"{BOTH}\nnote stopped", bob=BOTH)
+    room.grade()
+    for _ in range(2):
+        assert room.grade("--call-timeout", "30") == 0
+        assert [one["learner"] for one in room.records[2:]] == ["alice"]
+    assert room.latest["alice"]["limits"] == {"call": 30.0}
+    assert room.grade() == 0  # limits hold until others are given
+    assert room.regrade("--changed", "--call-timeout", "60") == 0
+    assert [one["learner"] for one in room.records[2:]] == ["alice"] * 2
+    assert room.latest["alice"]["limits"] == {"call": 60.0}
 
 
 # After a correction of the tests

@@ -48,6 +48,8 @@ WRONG = [
     (["grade", "x"], "the following arguments are required: --out, --tests"),
     (["grade", "x", "--out", "o", "--tests", "t", "--jobs", "0"], "must be above 0, got 0"),
     (["grade", "x", "--out", "o", "--tests", "t", "--timeout", "-1"], "must be above 0, got -1"),
+    (["grade", "x", "--out", "o", "--tests", "t", "--timeout", "inf"], "at most 10000000, got inf"),
+    (["regrade", "x", "--tests", "t", "--memory", "99999999"], "at most 10000000, got 99999999"),
     (["grade", "x", "--out", "o", "--tests", "t", "--memory", "x"], "--memory"),
     (
         ["grade", "x", "--out", "o", "--tests", "t", "--dask", "a", "--jobs", "1"],

@@ -68,6 +68,7 @@ CHANGES = {
     "from the future": lambda path: os.utime(path, (0, time.time() + 90_000)),
     "writable for all": lambda path: path.chmod(0o666),
     "torn": lambda path: path.write_text('{"start"'),
+    "something else": lambda path: path.write_text("[]"),
     "not the user's": lambda path: os.chown(path, 12345, -1),
 }
 
@@ -108,3 +109,23 @@ def test_where_nothing_can_be_written_each_process_probes(probed, cache, monkeyp
     again()
     again()
     assert len(probed) == 2
+
+
+def test_what_cannot_be_put_in_place_leaves_nothing(probed, cache, monkeypatch):
+    def replace(*_):
+        raise OSError("no room")
+
+    monkeypatch.setattr(os, "replace", replace)
+    again()
+    assert list(cache.iterdir()) == []
+
+
+def test_what_is_never_recalled_again_is_removed(probed, cache, monkeypatch):
+    again()
+    (old,) = cache.iterdir()
+    os.utime(old, (0, time.time() - 90_000))
+    changed = remembering._state
+    monkeypatch.setattr(remembering, "_state", lambda path: changed(path) + "1")
+    again()
+    (new,) = cache.iterdir()
+    assert new != old

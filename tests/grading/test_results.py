@@ -7,7 +7,7 @@ import resource
 import signal
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from types import SimpleNamespace
 
 import pytest
@@ -20,7 +20,14 @@ from d2l_lite.grading.store import Run, Store, load_run, save_run
 from d2l_lite.grading.tiers import Tier
 
 INFO = SetInfo("mlp", "s", "t", {"one": "d1", "two": "d2"}, {"one": 2, "two": 3})
-FACTS = {"learner": "zoë", "file": "zoë.ipynb", "notebook": "n", "seed": 7, "stamp": [1, 2]}
+FACTS = {
+    "learner": "zoë",
+    "file": "zoë.ipynb",
+    "notebook": "n",
+    "seed": 7,
+    "limits": {"cell": 3.0},
+    "stamp": [1, 2],
+}
 CASES = (
     CaseResult("Fine", "passed"),
     CaseResult("Wrong", "failed", "differs", got="\udc80", want="2", hint="h", hidden=True),
@@ -71,6 +78,7 @@ def test_a_record_holds_what_the_judge_found():
 def test_only_isolated_tiers_are_trusted():
     trust = {tier.value: made(tier=tier)["trusted"] for tier in Tier}
     assert trust == {"bubblewrap": True, "other-uid": True, "plain": False}
+    assert made(tier="of a later version")["trusted"] is False
 
 
 def test_an_unreadable_notebook_has_zero_points_and_a_failure_of_ours_has_none():
@@ -138,9 +146,21 @@ def test_a_whole_line_that_is_no_record_is_an_error_with_its_number(tmp_path, li
         file.write(line)
     with pytest.raises(OutputError, match=r"line 2 of .*results\.jsonl must be a record"):
         list(read_results(tmp_path))
+    held = len(os.listdir("/proc/self/fd"))
     for _ in range(2):  # the lock is free again
         with pytest.raises(OutputError, match=r"line 2 of "):
             Store(tmp_path)
+    assert len(os.listdir("/proc/self/fd")) == held
+
+
+@pytest.mark.parametrize("stopped", ["a case", "a cell", ""])
+def test_it_is_known_of_whom_something_was_stopped(tmp_path, stopped):
+    found = made() | {"notes": ["Cell 2 was left out."] if stopped == "a cell" else []}
+    found["questions"]["one"]["cases"][0]["stopped"] = stopped == "a case"
+    with Store(tmp_path) as folder:
+        folder.append(found)
+    with Store(tmp_path) as folder:
+        assert folder.seen["zoë"].cut is bool(stopped)
 
 
 def test_a_record_is_read_again_where_it_stands(tmp_path):
@@ -231,7 +251,12 @@ def test_settings_come_back_as_they_were_written(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"version": 99}', '{"version": 1}', '{"version": 1, '])
+NO_SEED = json.dumps({"version": 1, "info": asdict(INFO), "tests": "t.py", "submissions": "in"})
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"version": 99}', '{"version": 1}', '{"version": 1, ', NO_SEED]
+)
 def test_settings_of_another_kind_are_refused(tmp_path, text):
     (tmp_path / "run.json").write_text(text)
     with pytest.raises(OutputError, match=r"run\.json"):

@@ -5,6 +5,7 @@ Each protection is also taken away once, from a copy of the package, and the pro
 
 import contextlib
 import json
+import math
 import os
 import shutil
 import signal
@@ -402,9 +403,10 @@ def test_memory_counts_also_where_the_first_thread_has_left(worker):
 
 
 @pytest.mark.parametrize("limit", ["memory", "processes", "call"])
-def test_a_limit_must_be_positive(limit):
+@pytest.mark.parametrize("value", [0, math.inf, math.nan])
+def test_a_limit_must_be_positive_and_finite(limit, value):
     with pytest.raises(ValueError, match=limit):
-        Limits(**{limit: 0})
+        Limits(**{limit: value})
 
 
 # Nothing is left
