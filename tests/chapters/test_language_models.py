@@ -364,11 +364,22 @@ def test_only_far_partners_favor_the_state(printed_by):
 
 def test_clipping_rescued_every_run_of_the_chapter(printed_by):
     shown = printed_by("sgd_run(s, lr, clip)").splitlines()
-    small, large, clipped = (
-        [float(v) for v in re.findall(r"[\d.]+(?:e\+\d+)?", row.split("perplexity")[1])]
-        for row in shown
-    )
-    assert min(large) > 100 > max(small) > max(clipped)
+    rows = np.array([[float(v.strip("%")) for v in row.split()] for row in shown[1:]])
+    small, large, clipped = np.split(rows, 3)
+    assert large[:, -1].min() > 100 > small[:, -1].max() > clipped[:, -1].max()
+    for column in (2, 3):  # both matrices were thrown far
+        assert large[:, column].min() > 2 * max(small[:, column].max(), clipped[:, column].max())
+    assert large[:, 4].min() > 99 > 1 > max(small[:, 4].max(), clipped[:, 4].max())
+
+
+def test_a_watcher_is_called_after_each_window(ch):
+    seen = []
+    text = torch.randint(V, (32 * 8 + 1,), generator=torch.Generator().manual_seed(0))
+    net = ch["CharRNN"](V, 8)
+    recipe = {"optimizer": torch.optim.SGD(net.parameters(), lr=0.1)}
+    losses = ch["train_rnn"](net, text, recipe, num_epochs=2, num_steps=4, watch=seen.append)
+    assert seen == [1, 2, 3, 4]
+    assert len(losses) == 4
 
 
 def numbers(row):
@@ -378,6 +389,22 @@ def numbers(row):
 def test_a_carried_state_helped_in_the_chapter(printed_by):
     carried, reset = map(numbers, printed_by("carry_run(s, carry)").splitlines())
     assert carried[0] + carried[1] < reset[2] - reset[3]
+
+
+def test_no_held_out_line_stands_in_the_training_text(ch, printed_by):
+    lines = [(str(i),) for i in range(103)]
+    held, kept = ch["hold_out"](lines, np.random.default_rng(1))
+    assert len(held) == 20
+    assert sorted(held + kept) == sorted(lines)
+    assert held != lines[:20]
+    _, once = printed_by("hold_out(group").splitlines()
+    assert numbers(once.replace(",", ""))[-1] == 0
+
+
+def test_the_network_is_ahead_on_new_lines_by_little(printed_by):
+    tables, net = printed_by("perplexity per token").splitlines()
+    best, (learned, spread) = min(numbers(tables)[1::2]), numbers(net)
+    assert 0.95 * best < learned + spread < best
 
 
 def test_the_network_closed_more_lines_than_the_tables(printed_by):
