@@ -162,7 +162,7 @@ def _plan(args: Namespace, started: Run | None) -> Run:
     }
     given |= {"tests": str(args.tests.resolve()), "submissions": str(args.submissions.resolve())}
     if started is None:
-        seed = secrets.randbelow(1 << 31) if args.seed is None else args.seed
+        seed = secrets.randbits(63) if args.seed is None else args.seed
         started = Run(seed=seed, info=SetInfo("", "", "", {}, {}), tier=_tier(args), **given)
     for name, word in (("seed", "inputs"), ("tier", "scores")):
         asked, before = getattr(args, name), getattr(started, name)

@@ -111,6 +111,14 @@ def _positive(kind: Callable[[str], Any]) -> Callable[[str], Any]:
     return parsed
 
 
+def _seed(text: str) -> int:
+    """Return a seed that every generator of random numbers takes."""
+    value = int(text)
+    if not 0 <= value < 1 << 64:
+        raise argparse.ArgumentTypeError(f"must be at least 0 and less than 2**64, got {text}")
+    return value
+
+
 def _absolute(text: str) -> Path:
     """Return a path that stays right in another working directory."""
     return Path(text).resolve()
@@ -178,7 +186,7 @@ def _grade_parser(one: ArgumentParser) -> None:
     one.add_argument(
         "--tier", choices=tiers, help="isolation (default: the best; plain only if asked for)"
     )
-    one.add_argument("--seed", type=int, metavar="N", help="seed of hidden inputs (default: drawn)")
+    one.add_argument("--seed", type=_seed, metavar="N", help="seed of hidden inputs (default: drawn)")
     one.add_argument(
         "--roster",
         type=_absolute,
@@ -213,7 +221,7 @@ def _check_parser(one: ArgumentParser) -> None:
     one.add_argument("notebook", type=Path, metavar="NOTEBOOK", help="the notebook")
     one.add_argument("--tests", type=Path, required=True, metavar="T", help="<set>.tests.py")
     one.add_argument("--tier", choices=[tier.value for tier in Tier], help="isolation")
-    one.add_argument("--seed", type=int, default=0, metavar="N", help="seed of hidden inputs")
+    one.add_argument("--seed", type=_seed, default=0, metavar="N", help="seed of hidden inputs")
     _add_limits(one)
 
 

@@ -49,6 +49,7 @@ WRONG = [
     (["grade", "x", "--out", "o", "--tests", "t", "--jobs", "0"], "must be above 0, got 0"),
     (["grade", "x", "--out", "o", "--tests", "t", "--timeout", "-1"], "must be above 0, got -1"),
     (["grade", "x", "--out", "o", "--tests", "t", "--timeout", "inf"], "at most 10000000, got inf"),
+    (["grade", "x", "--out", "o", "--tests", "t", "--seed", "-1"], "must be at least 0"),
     (["regrade", "x", "--tests", "t", "--memory", "99999999"], "at most 10000000, got 99999999"),
     (["grade", "x", "--out", "o", "--tests", "t", "--memory", "x"], "--memory"),
     (
@@ -109,6 +110,7 @@ def test_each_batch_draws_its_own_seed(tmp_path, threads):
         room.grade()
         seeds |= {load_run(room.out).seed, room.latest["alice"]["seed"]}
     assert len(seeds) == 3
+    assert max(seeds) >= 1 << 40, "all seeds of 31 bits can be tried in minutes"
 
 
 def test_the_plain_tier_must_be_asked_for_and_is_warned_of(room, threads, capsys):
