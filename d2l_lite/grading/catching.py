@@ -7,6 +7,7 @@ import random
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -66,6 +67,45 @@ def seed_everything(seed: int) -> None:
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.manual_seed(seed)
+
+
+class LearnerState:
+    """The random state that learner code finds in this process, apart from that of the cases.
+
+    As in a process of its own, what a case draws changes nothing there, and the other way round.
+
+    Args:
+        seed: Seed of hidden inputs, from which `learner_seed` makes another one.
+    """
+
+    def __init__(self, seed: int) -> None:
+        with seeded(learner_seed(seed)):
+            self._state = _random_state()
+
+    @contextlib.contextmanager
+    def in_force(self) -> Iterator[None]:
+        """Return a context in which this state goes on; the present one is put back afterwards."""
+        outside = _random_state()
+        _set_random_state(self._state)
+        try:
+            yield
+        finally:
+            self._state = _random_state()
+            _set_random_state(outside)
+
+
+def _random_state() -> tuple[Any, ...]:
+    """Return the state of Python's, NumPy's and, where it is loaded, PyTorch's generator."""
+    torch = sys.modules.get("torch")
+    return random.getstate(), np.random.get_state(), torch and torch.get_rng_state()
+
+
+def _set_random_state(state: tuple[Any, ...]) -> None:
+    """Set what `_random_state` returned."""
+    random.setstate(state[0])
+    np.random.set_state(state[1])
+    if state[2] is not None:
+        sys.modules["torch"].set_rng_state(state[2])
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from d2l_lite.grading.catching import learner_seed, seed_everything
+from d2l_lite.grading.catching import LearnerState
 from d2l_lite.grading.codec import Reference
 from d2l_lite.grading.deadlines import TimeUpError, time_limit
 from d2l_lite.grading.performing import (
@@ -91,11 +91,11 @@ class LocalSide:
         seed: int = 0,
     ) -> None:
         self._performer = Performer(namespace)
-        self._seconds, self._cpu, self._seed = seconds, cpu, seed
+        self._seconds, self._cpu = seconds, cpu
+        self._random = LearnerState(seed)
 
     def begin(self) -> None:
-        """Seed the random state."""
-        seed_everything(learner_seed(self._seed))
+        """Everything is there already."""
 
     def ask(self, operation: str, operands: list[Any], named: dict[str, Any]) -> Any:
         """Return what an operation gives on copies of its operands."""
@@ -103,7 +103,7 @@ class LocalSide:
         words = {name: self._copied(operand) for name, operand in named.items()}
         start = time.process_time()
         try:
-            with time_limit(self._seconds, "your code"):
+            with self._random.in_force(), time_limit(self._seconds, "your code"):
                 found = self._performer.perform(operation, inside, words)
         except TimeUpError:
             raise stopped(self._seconds) from None

@@ -278,6 +278,26 @@ def test_random_state_is_the_same_in_every_check_and_untouched_by_it():
     assert first.cases[0].printed == second.cases[0].printed != ""
 
 
+@pytest.mark.parametrize("draw", [random.random, np.random.rand, lambda: torch.rand(1).item()])
+def test_what_a_case_draws_changes_nothing_for_the_learner(draw):
+    """As in the judge, where the two are different processes."""
+    seen = []
+
+    def drawing(s):
+        """Before and after"""
+        seen.append([draw(), s.f(), draw()])
+
+    def not_drawing(s):
+        """Only after"""
+        seen.append([None, s.f(), draw()])
+
+    for function in (drawing, not_drawing, drawing):
+        run_question(question_of(function), "q", namespace={"f": draw})
+    assert seen[0] == seen[2]
+    assert seen[0][1] == seen[1][1]
+    assert seen[0][0] == seen[1][2]
+
+
 def test_cases_get_generators_by_seed():
     seen = []
 
