@@ -402,7 +402,7 @@ def test_no_held_out_line_stands_in_the_training_text(ch, printed_by):
 
 
 def test_the_network_is_ahead_on_new_lines_by_little(printed_by):
-    tables, net = printed_by("perplexity per token").splitlines()
+    tables, net = printed_by("code_nets = [fit_rnn").splitlines()
     best, (learned, spread) = min(numbers(tables)[1::2]), numbers(net)
     assert 0.95 * best < learned + spread < best
 
