@@ -19,7 +19,7 @@ class CaseResult:
 
     `status` is `passed`, `failed` (a wrong result), `error` (the code raised), `unfinished` or
     `missing` (a name). The texts are for learners; empty where they do not apply. Of a `hidden`
-    case learners are told only that it failed.
+    case learners are told that it failed, and its hint.
     """
 
     title: str
