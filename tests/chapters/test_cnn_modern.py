@@ -58,25 +58,67 @@ def test_the_numbers_of_the_syllabus_stand_in_the_notebook(printed):
 
 
 def test_plain_training_degrades_and_residual_does_not(printed):
-    losses = {}
-    for line in printed.splitlines():
-        if " layers:  loss " in line:
-            kind, depth = line.split(" layers")[0].split(",")
-            losses[kind, int(depth)] = float(line.split("loss ")[1].split(" ")[0])
+    found = re.findall(r"(\w+), +(\d+) layers:  loss ([\d.]+)", printed)
+    losses = {(kind, int(depth)): float(loss) for kind, depth, loss in found}
     assert losses["plain", 8] < losses["plain", 20] < losses["plain", 44]
     assert max(losses["residual", depth] for depth in (20, 44)) < losses["plain", 8]
 
 
+def test_another_learning_rate_does_not_close_the_gap(printed):
+    found = re.findall(r"plain, +(\d+) layers, rate ([\d.]+): loss ([\d.]+)", printed)
+    losses = {(int(depth), float(rate)): float(loss) for depth, rate, loss in found}
+    deep = {rate: loss for (depth, rate), loss in losses.items() if depth == 44}
+    assert sorted(deep) == [0.001, 0.005, 0.02, 0.05]
+    assert min(deep, key=deep.__getitem__) == 0.02, "neither end of the range is best"
+    assert losses[8, 0.02] < losses[8, 0.005] < min(deep.values()) - 0.3
+
+
 def test_gradients_of_plain_networks_grow_as_derived(printed):
     factors = [float(factor) for factor in re.findall(r"([\d.]+) in each block", printed)]
+    derived = math.pi / (math.pi - 1)
     assert len(factors) == 3
-    assert all(abs(factor - math.pi / (math.pi - 1)) < 0.1 for factor in factors)
+    assert all(abs(factor - derived) < 0.1 for factor in factors)
+    assert f"derived: {derived:.2f}" in printed
+    (wrapped,) = map(float, re.findall(r"wrapped around: ([\d.]+) a block", printed))
+    assert abs(wrapped - derived) < 0.02 < derived - factors[-1], "zeros at the borders cost growth"
 
 
 def test_the_reduced_kinds_are_trained(printed):
     found = re.findall(r" M +\d+ +[\d.]+ ms +([\d.]+)% ± ([\d.]+)%", printed)
     assert len(found) == 9
     assert all(float(mean) > 75 and float(spread) < 5 for mean, spread in found)
+
+
+def test_the_pairs_that_overlap_are_named(printed):
+    (apart,) = map(int, re.findall(r"(\d+) of 36 pairs are apart", printed))
+    close = re.findall(r"^  (\S.*) and (\S.*)$", printed, re.MULTILINE)
+    assert apart + len(close) == 36
+    middle = {"plain", "bottleneck", "Xception"}, {f"MobileNet v{i}" for i in (1, 2, 3)}
+    for kinds in middle:
+        assert sum(set(pair) <= kinds for pair in close) == 3, "no two of them are apart"
+
+
+def test_what_the_gates_cost(ch, printed):
+    units = []
+    net = on_meta(large_networks(ch)["SE-ResNet-50"][0]).eval()
+    for layer in net.modules():
+        if isinstance(layer, ch["SqueezeExcite"]):
+            layer.register_forward_hook(lambda _, X, H: units.append(H.numel()))
+    with torch.no_grad():
+        net(torch.empty(1, 3, 224, 224, device="meta"))
+        before = sum(
+            ch["multiply_adds"](
+                on_meta(partial(ch["resnet"], *ch["RESNETS"][50])), 3, 224, 224
+            ).values()
+        )
+    assert len(units) == 16
+    assert f"products for the units: {2 * sum(units) / before:.2%}" in printed
+
+
+def test_layers_are_counted_once_and_identities_never(ch):
+    body = ch["basic"](4, 4, 1)  # two convolutions and normalizations, one activation
+    assert ch["leaves"](ch["Residual"](body, 4, 4)) == 5 + 1
+    assert ch["leaves"](ch["Residual"](body, 4, 4, stride=2)) == 5 + 2 + 1
 
 
 @pytest.mark.parametrize("name", ["ResNet-50", "SE-ResNet-50", "DenseNet-121"])
