@@ -4,17 +4,17 @@ The rooms of this folder. A module may import from its own room and from those n
 middle says what the room is for.
 
 words: plain data, texts, and files that hold them; without any library []
-    deadlines, outcomes, replacing, tiers, wording
+    outcomes, replacing, tiers, wording
 wire: values between two processes, one of which may be hostile []
     channel, codec, decoding, encoding, nodes
 check: cases, and how they run against names: all that a learner needs [words, wire]
-    cases, casetext, catching, checker, comparing, modules, performing, rendering, reprs, running,
-    submission
+    cases, catching, checker, comparing, deadlines, modules, performing, rendering, reprs, running,
+    submission, visible
 sandbox: processes that can do no harm, and the proof of it [words]
     attempts, confine, connection, filters, jobs, kernel, landlock, launching, probes, remembering,
     sandbox, server, watching, workers
 authoring: from one text source to notebooks and tests [words, check]
-    authoring, cells, generating, proving, rules, source, writing
+    authoring, casetext, cells, generating, proving, rules, source, writing
 judge: one notebook graded, by values out of a sandbox [words, wire, check, sandbox, authoring]
     assignment, files, judge, notebooks, remote, worker
 reports: what learners and instructors get to see [words, check]

@@ -16,7 +16,7 @@ from typing import Any
 
 from d2l_lite.grading.cases import Case, ExerciseSet, Question
 from d2l_lite.grading.casetext import (
-    case_nodes,
+    functions_of,
     hint_faults,
     preload_faults,
     preload_of,
@@ -199,7 +199,7 @@ def _case_faults(tree: ast.Module, names: Mapping[str, Any]) -> Iterator[tuple[i
     questions = {one.name: one for one in names["QUESTIONS"]}
     hints = {name: one.hints for name, one in questions.items()}
     seen: set[str] = set()
-    for function in case_nodes(tree):
+    for function in functions_of(tree):
         if questions_of(function) and function.name in seen:
             text = f"a case's name must stand once, got {function.name!r} again; rename one of them"
             yield function.lineno, text
@@ -209,7 +209,7 @@ def _case_faults(tree: ast.Module, names: Mapping[str, Any]) -> Iterator[tuple[i
     for name in questions:
         if not any(case.question == name for case in cases):
             yield 1, f"question {name!r} needs at least one case"
-    literal = {name for function in case_nodes(tree) for name in questions_of(function)}
+    literal = {name for function in functions_of(tree) for name in questions_of(function)}
     for case in cases:
         if case.question not in questions and case.question not in literal:
             text = f"a case must name one of the questions {sorted(questions)}"

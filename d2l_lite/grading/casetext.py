@@ -1,12 +1,12 @@
 """What the text of a case says without being run: its question, and the hints that it names."""
 
 import ast
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 PRELOADS = ("numpy", "torch")
 
 
-def case_nodes(tree: ast.Module) -> list[ast.FunctionDef]:
+def functions_of(tree: ast.Module) -> list[ast.FunctionDef]:
     """Return the functions at the left margin."""
     return [node for node in tree.body if isinstance(node, ast.FunctionDef)]
 
@@ -59,7 +59,7 @@ def _hints_named(function: ast.FunctionDef) -> list[object]:
     return [key.value for key in keys if isinstance(key, ast.Constant) and key.value is not None]
 
 
-def needs_torch(code: str) -> bool:
+def _needs_torch(code: str) -> bool:
     """Return whether code imports PyTorch, or the parts of this package that do."""
     for node in ast.walk(ast.parse(code)):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
@@ -74,6 +74,11 @@ def needs_torch(code: str) -> bool:
     return False
 
 
+def preload_for(code: Iterable[str]) -> tuple[str, ...]:
+    """Return what the sandbox must load for pieces of code, as their imports say."""
+    return PRELOADS if any(map(_needs_torch, code)) else PRELOADS[:1]
+
+
 def preload_of(text: str) -> tuple[str, ...]:
     """Return what the sandbox must load for tests: as they say, or as their imports do.
 
@@ -85,7 +90,7 @@ def preload_of(text: str) -> tuple[str, ...]:
     """
     for value in _preload_values(ast.parse(text)):
         return tuple(ast.literal_eval(value))
-    return PRELOADS if needs_torch(text) else PRELOADS[:1]
+    return preload_for([text])
 
 
 def preload_faults(tree: ast.Module) -> Iterator[tuple[int, str]]:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from d2l_lite.grading.casetext import case_nodes, needs_torch, questions_of
+from d2l_lite.grading.casetext import functions_of, preload_for, questions_of
 from d2l_lite.grading.cells import Cell
 from d2l_lite.grading.source import (
     ExerciseSource,
@@ -51,10 +51,9 @@ def grading_text(source: ExerciseSource, *, page: str = "") -> str:
         and questions.
     """
     code = [without_magics(cell.source) for cell in source.cells if cell.kind == "code"]
-    preload = ("numpy", "torch") if any(map(needs_torch, code)) else ("numpy",)
     hidden = [name for cell in source.of("hidden") for name in _cases_in(cell)]
     settings: Mapping[str, Any] = {
-        "PRELOAD": list(preload),
+        "PRELOAD": list(preload_for(code)),
         "PAGE": page or source.page,
         "HIDDEN": hidden,
     }
@@ -75,7 +74,7 @@ def _module(title: str, made: str, parts: Iterable[str]) -> str:
 
 def _cases_in(cell: SourceCell) -> dict[str, list[str]]:
     """Return the cases that a cell defines, each with its questions."""
-    functions = case_nodes(ast.parse(cell.source))
+    functions = functions_of(ast.parse(cell.source))
     return {one.name: questions_of(one) for one in functions if questions_of(one)}
 
 

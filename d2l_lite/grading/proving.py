@@ -141,7 +141,8 @@ def _prove_mistakes(source: ExerciseSource) -> Iterator[tuple[int, str]]:
         cases = visible if visible.of(cell.question) else every
         result = run_question(cases, cell.question, namespace=names)
         if result.passed:
-            yield cell.line, f"the mistake in {cell.question!r} passes every visible case"
+            kind = "visible case" if cases is visible else "case"
+            yield cell.line, f"the mistake in {cell.question!r} passes every {kind}"
         elif cell.metadata["hint"] not in result.hints:
             yield (
                 cell.line,

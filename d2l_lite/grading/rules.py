@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from d2l_lite.grading.casetext import case_nodes, hint_faults, questions_of
+from d2l_lite.grading.casetext import functions_of, hint_faults, questions_of
 from d2l_lite.grading.source import (
     ALL_FIELDS,
     BEGIN,
@@ -68,7 +68,9 @@ def _cell_faults(source: ExerciseSource) -> Iterator[Fault]:
             yield cell.line + (error.lineno or 1) - 1, f"a cell must be Python: {error.msg}"
         else:
             yield from _marker_faults(cell)
-            if cell.role not in ("visible", "hidden") and any(map(questions_of, case_nodes(tree))):
+            if cell.role not in ("visible", "hidden") and any(
+                map(questions_of, functions_of(tree))
+            ):
                 yield cell.line, "cases belong into a cell with the tag visible or hidden"
 
 
@@ -210,7 +212,7 @@ def _case_faults(source: ExerciseSource) -> Iterator[Fault]:
     hints = {name: cell.metadata["hints"] for name, cell in source.questions.items()}
     names: Counter[str] = Counter()
     for cell in source.of("visible", "hidden"):
-        for function in case_nodes(ast.parse(cell.source)):
+        for function in functions_of(ast.parse(cell.source)):
             names[function.name] += 1
             line = cell.line + function.lineno - 1
             if names[function.name] > 1:
@@ -225,7 +227,7 @@ def _coverage_faults(source: ExerciseSource, book: bool) -> Iterator[Fault]:
         covered = {
             question
             for cell in source.of(*roles)
-            for function in case_nodes(ast.parse(cell.source))
+            for function in functions_of(ast.parse(cell.source))
             for question in questions_of(function)
         }
         for name, cell in source.questions.items():
