@@ -1,6 +1,5 @@
 """`check`: the visible cases of an exercise set, run at once on the names of the notebook."""
 
-import difflib
 import importlib
 import sys
 from collections.abc import Iterable, Mapping
@@ -12,7 +11,7 @@ from d2l_lite.grading.modules import new_module
 from d2l_lite.grading.outcomes import QuestionResult
 from d2l_lite.grading.running import run_question
 from d2l_lite.grading.visible import set_names
-from d2l_lite.grading.wording import count
+from d2l_lite.grading.wording import count, did_you_mean
 
 
 class UnknownNameError(ValueError):
@@ -58,9 +57,8 @@ def read_set(slug: str, cases: str) -> ExerciseSet:
 def _unknown(kind: str, name: object, known: Iterable[str]) -> str:
     """Return the message for a name that is not there, with the nearest one that is."""
     known = list(known)
-    near = difflib.get_close_matches(str(name), known, n=1)
-    guess = f" Did you mean {near[0]!r}?" if near else ""
-    return f"{kind} must be one of {', '.join(map(repr, known))}; got {name!r}.{guess}"
+    names = ", ".join(map(repr, known))
+    return f"{kind} must be one of {names}; got {name!r}.{did_you_mean(str(name), known)}"
 
 
 def _shell() -> Any:

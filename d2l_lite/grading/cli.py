@@ -14,7 +14,7 @@ from d2l_lite.grading import commands
 from d2l_lite.grading.batch import StoppedError
 from d2l_lite.grading.options import PROGRAM, parser
 from d2l_lite.grading.results import OutputError
-from d2l_lite.grading.store import load_run, save_run
+from d2l_lite.grading.store import require_run, save_run
 from d2l_lite.grading.tiers import Limits, SandboxError, Tier
 from d2l_lite.grading.wording import count
 
@@ -113,11 +113,7 @@ def author(args: Namespace) -> int:
 
 def report(args: Namespace) -> int:
     """Return the exit code of writing all reports of a batch anew."""
-    run = load_run(args.results)
-    if run is None:
-        raise commands.UsageError(
-            f"{args.results} must be the output folder of a batch: it has no run.json"
-        )
+    run = require_run(args.results)
     run = replace(run, book=args.book or run.book, title=args.title or run.title)
     number = commands.write_all(args.results, run)
     save_run(args.results, run)

@@ -42,8 +42,9 @@ class ReadError(Exception):
 class HandedIn:
     """What one learner handed in.
 
-    `status` is empty where there is a notebook; otherwise `unreadable` or `missing`, and
-    `message` says why. `file` is the path below the folder, as records name it.
+    `status` is empty where there is a notebook; otherwise `unreadable`, `missing`, or
+    `infrastructure` where its folder could not be read; `message` says why. `file` is the path
+    below the folder, as records name it.
     """
 
     learner: str

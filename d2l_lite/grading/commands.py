@@ -1,7 +1,6 @@
 """The commands `grade` and `regrade`: what a batch is asked for, and what it says in the end."""
 
 import contextlib
-import difflib
 import hashlib
 import os
 import secrets
@@ -19,10 +18,10 @@ from d2l_lite.grading.desks import Spec, describe_tests
 from d2l_lite.grading.lanes import Lanes, ProcessLanes, dask_lanes
 from d2l_lite.grading.progress import Progress
 from d2l_lite.grading.results import SetInfo, latest, read_results
-from d2l_lite.grading.store import Run, Store, load_run, save_run, telling
+from d2l_lite.grading.store import Run, Store, load_run, require_run, save_run, telling
 from d2l_lite.grading.tiers import SandboxError, Tier
 from d2l_lite.grading.views import line
-from d2l_lite.grading.wording import count
+from d2l_lite.grading.wording import count, did_you_mean
 
 PLAIN = """\
 WARNING: tier plain gives no isolation. A notebook can read the tests, change its own score and
@@ -86,9 +85,7 @@ def regrade(args: Namespace) -> int:
     Returns:
         0, 2 or 3: see the help of the command line.
     """
-    run = load_run(args.results)
-    if run is None:
-        raise UsageError(f"{args.results} must be the output folder of a batch: it has no run.json")
+    run = require_run(args.results)
     submissions = Path(args.submissions or run.submissions)
     if not submissions.is_dir():
         raise UsageError(
@@ -217,8 +214,7 @@ def _only(wanted: Sequence[str], found: Sequence[HandedIn]) -> list[HandedIn]:
     known = {same_name(one.learner): one for one in found}
     for name in wanted:
         if same_name(name) not in known:
-            near = difflib.get_close_matches(name, [one.learner for one in found], n=1)
-            guess = f" Did you mean {near[0]!r}?" if near else ""
+            guess = did_you_mean(name, [one.learner for one in found])
             raise UsageError(f"--only must name a learner with a submission, got {name!r}.{guess}")
     return [known[key] for key in dict.fromkeys(map(same_name, wanted))]
 

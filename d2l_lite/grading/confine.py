@@ -42,7 +42,8 @@ ADDRESS_SLACK = 8 << 30
 MAX_FILES = 128
 #: What any process may change: where there is no `/dev/shm` of its own, it is this machine's.
 SHARED = ("/dev/shm", "/dev/null", "/dev/zero", "/dev/full")
-#: Where a descriptor stays that the worker keeps: its socket, and the reporter of this file.
+#: Numbers of what a worker keeps open: its socket, and until it is confined a pipe on which it says
+#: that it is, or why not, and the folder `/proc` of before.
 SOCKET_FD, STATUS_FD, PROC_FD = 3, 4, 5
 
 

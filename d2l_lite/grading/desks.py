@@ -4,7 +4,6 @@ A task holds a notebook's bytes and the tests' text, so that no folder needs to 
 machines; what goes back are plain values.
 """
 
-import contextlib
 import faulthandler
 import functools
 import os
@@ -58,7 +57,6 @@ class Desk:
     spec: Spec
     judge: Any
     digests: Mapping[str, str]
-    closing: contextlib.ExitStack
 
 
 _DESKS: list[Desk] = []
@@ -151,16 +149,14 @@ def _desk(spec: Spec) -> Desk:
     if not _DESKS or _DESKS[0].spec != spec:
         close_judge()
         judge, digests = pkgutil.resolve_name(spec.opener)(spec)
-        closing = contextlib.ExitStack()
-        closing.enter_context(judge)
-        _DESKS.append(Desk(spec, judge, digests, closing))
+        _DESKS.append(Desk(spec, judge, digests))
     return _DESKS[0]
 
 
 def close_judge() -> None:
     """End the judge of this process, and its sandbox."""
     while _DESKS:
-        _DESKS.pop().closing.close()
+        _DESKS.pop().judge.close()
 
 
 def grade(spec: Spec, notebook: bytes, questions: Collection[str] | None) -> Record:

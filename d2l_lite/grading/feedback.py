@@ -8,7 +8,7 @@ from d2l_lite.grading.outcomes import CaseResult
 from d2l_lite.grading.pages import book_page, box, document, name_of, own_page
 from d2l_lite.grading.rendering import WORDS, details, prose
 from d2l_lite.grading.views import QuestionView, View, points_text
-from d2l_lite.grading.wording import MAX_PRINTED, count
+from d2l_lite.grading.wording import MAX_PRINTED, count, plural
 
 MAX_PRINTED_TEXTS = 2
 _TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d:\d\d):\d\d(?:\.\d+)?Z")
@@ -111,8 +111,8 @@ def _reason(view: View, label: str = "") -> str:
 
 def _score(view: View) -> str:
     """Return the points in large type."""
-    noun = "point" if view.of == 1 else "points"
-    words = f"<strong>{view.points:g}</strong> <span>of {view.of:g} {noun}</span>"
+    of = f"of {view.of:g} {plural(view.of, 'point')}"
+    words = f"<strong>{view.points:g}</strong> <span>{of}</span>"
     return f'<p class="score">{words}</p>\n'
 
 
@@ -151,7 +151,7 @@ def _bar(view: View) -> str:
     """Return a bar in which each question is as wide as its points; the table says the same."""
     start, parts = 0.0, []
     for one in view.questions:
-        parts.append(f'<rect class="{_kind(one)}" x="{start:g}" width="{one.of:g}" height="1"/>')
+        parts.append(f'<rect class="{one.kind}" x="{start:g}" width="{one.of:g}" height="1"/>')
         start += one.of
     return (
         f'<svg class="bar" viewBox="0 0 {start or 1:g} 1" preserveAspectRatio="none" '
@@ -168,15 +168,10 @@ def _row(number: int, one: QuestionView) -> str:
     )
 
 
-def _kind(one: QuestionView) -> str:
-    """Return the class of the style sheet for a state."""
-    return one.status if one.status in ("passed", "failed") else "open"
-
-
 def _state(one: QuestionView) -> str:
     """Return the state of a question: a sign, colored, and a word."""
     words = WORDS.get(one.status, one.status)
-    return f'<span class="mark {_kind(one)}" aria-hidden="true">{one.mark}</span> {escape(words)}'
+    return f'<span class="mark {one.kind}" aria-hidden="true">{one.mark}</span> {escape(words)}'
 
 
 def _notes(view: View) -> str:
@@ -192,7 +187,7 @@ def _question(view: View, number: int, book: str) -> str:
     place = "" if own_page(view) else " in the book"
     link = f' <a href="{page}">Read the question{place}</a>' if page else ""
     return (
-        f'<section class="question {_kind(one)}" id="{name}" aria-labelledby="{name}-name">\n'
+        f'<section class="question {one.kind}" id="{name}" aria-labelledby="{name}-name">\n'
         f'<h2 id="{name}-name"><code>{escape(one.name)}</code> '
         f'<span class="points">{points_text(one.points, one.of)}</span></h2>\n'
         f'<p class="state">{_state(one)}{_tally(one)}.{link}</p>\n'

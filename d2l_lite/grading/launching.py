@@ -17,6 +17,8 @@ from d2l_lite.grading.tiers import SandboxError, Tier
 
 PACKAGE = Path(__file__).resolve().parent.parent
 SERVER = PACKAGE / "grading" / "server.py"
+#: What Python calls the folders of its own modules and of those that are installed.
+LIBRARIES = ("stdlib", "platstdlib", "purelib", "platlib")
 #: What programs need of the system, read-only.
 SYSTEM = (
     *("/usr", "/bin", "/sbin", "/lib", "/lib64", "/lib32", "/libx32", "/nix/store"),
@@ -56,7 +58,7 @@ def import_paths(modules: Sequence[str]) -> list[str]:
     Returns:
         Folders, each once.
     """
-    standard = {*map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib"))}
+    standard = {*map(sysconfig.get_path, LIBRARIES)}
     standard |= set(site.getsitepackages())
     found = []
     for name in modules:
@@ -90,7 +92,7 @@ def hidden_paths(paths: Sequence[str]) -> list[str]:
     Args:
         paths: Folders of modules beside Python's own and this package.
     """
-    own = map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib"))
+    own = map(sysconfig.get_path, LIBRARIES)
     return landlock.hidden(dict.fromkeys([*own, str(PACKAGE), *paths]))
 
 

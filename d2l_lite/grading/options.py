@@ -186,7 +186,7 @@ def _grade_parser(one: ArgumentParser) -> None:
     one.add_argument(
         "--tier", choices=tiers, help="isolation (default: the best; plain only if asked for)"
     )
-    one.add_argument("--seed", type=_seed, metavar="N", help="seed of hidden inputs (default: drawn)")
+    one.add_argument("--seed", type=_seed, metavar="N", help="of hidden inputs (default: drawn)")
     one.add_argument(
         "--roster",
         type=_absolute,

@@ -8,7 +8,7 @@ from d2l_lite.grading.gradebook import ClassStatistics, QuestionStatistics, ques
 from d2l_lite.grading.pages import box, document, name_of
 from d2l_lite.grading.rendering import WORDS, prose
 from d2l_lite.grading.views import QuestionView, View
-from d2l_lite.grading.wording import count
+from d2l_lite.grading.wording import count, cut
 
 _UNTRUSTED = (
     "<p>{} graded in the tier <code>plain</code> or an unknown one, where a notebook can read the "
@@ -182,7 +182,8 @@ def _row(view: View, names: Sequence[str]) -> str:
         words = f"<b>{view.score:g}</b> of {view.of:g}"
         total = f'<td class="number" data-value="{view.score:g}">{words}</td>'
     trust = "" if view.trusted else ", not trusted"
-    name, notes = _cut(view.learner, 60), _cut(" ".join((view.message, *view.notes)), 160)
+    # The whole stands on the learner's page.
+    name, notes = cut(view.learner, 60), cut(" ".join((view.message, *view.notes)), 160)
     return (
         f'<tr><th scope="row"><a href="feedback/{view.stem}.html">'
         f"<bdi>{escape(name)}</bdi></a></th>{total}"
@@ -191,18 +192,13 @@ def _row(view: View, names: Sequence[str]) -> str:
     )
 
 
-def _cut(text: str, limit: int) -> str:
-    """Return a text of at most `limit` characters; the whole stands on the learner's page."""
-    return text if len(text) <= limit else text[: limit - 2] + " …"
-
-
 def _cell(one: QuestionView | None, view: View) -> str:
     """Return the points of a question, and a word where there is no answer."""
     if one is None or view.score is None:
         return '<td class="number">–</td>'
     word = WORDS.get(one.status, one.status)
-    kind = one.status if one.status in ("passed", "failed") else "open"
     return (
-        f'<td class="number" data-value="{one.points:g}">{one.points:g} <span class="mark {kind}" '
-        f'role="img" aria-label="{escape(word)}" title="{escape(word)}">{one.mark}</span></td>'
+        f'<td class="number" data-value="{one.points:g}">{one.points:g} '
+        f'<span class="mark {one.kind}" role="img" aria-label="{escape(word)}" '
+        f'title="{escape(word)}">{one.mark}</span></td>'
     )

@@ -6,7 +6,7 @@ import secrets
 from pathlib import Path
 
 
-def write_whole(path: Path, content: bytes, *, mode: int = 0o666, durable: bool = False) -> None:
+def replace_file(path: Path, content: bytes, *, mode: int = 0o666, durable: bool = False) -> None:
     """Write a file beside its place and move it there; folders are made where they are missing.
 
     Args:

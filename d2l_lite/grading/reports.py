@@ -24,6 +24,7 @@ from d2l_lite.grading.gradebook import ClassStatistics, class_statistics, gradeb
 from d2l_lite.grading.gradescope import gradescope
 from d2l_lite.grading.overview import overview_page
 from d2l_lite.grading.pages import checked_book, sets_page
+from d2l_lite.grading.replacing import replace_file
 from d2l_lite.grading.views import View, line, stem, views
 
 MANIFEST = "reports.json"
@@ -58,11 +59,11 @@ def write_reports(
     made = dict(_all_files(views(records), book, title))
     old = _manifest(out)
     # Should this be interrupted, what it wrote so far is known to the next call.
-    _write(out / MANIFEST, _json({"files": sorted({*old, *made})}))
+    replace_file(out / MANIFEST, _json({"files": sorted({*old, *made})}))
     for name, content in made.items():
-        _write(out / name, content())
+        replace_file(out / name, content())
     _remove(out, set(old) - made.keys())
-    _write(out / MANIFEST, _json({"files": sorted(made)}))
+    replace_file(out / MANIFEST, _json({"files": sorted(made)}))
     return [out / name for name in (*made, MANIFEST)]
 
 
@@ -125,22 +126,6 @@ def _summary(group: Sequence[View], facts: ClassStatistics) -> dict[str, Any]:
 def _json(content: object) -> bytes:
     """Return JSON in ASCII, which holds any text, lone surrogates included."""
     return (json.dumps(content, indent=1) + "\n").encode()
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file, complete or not at all."""
-    made = path.with_name(f".{path.name}.tmp")
-    try:
-        try:
-            made.write_bytes(content)
-        except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            made.write_bytes(content)
-        made.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            made.unlink()
-        raise
 
 
 def _manifest(out: Path) -> list[str]:

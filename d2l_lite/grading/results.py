@@ -71,8 +71,7 @@ def outcome(result: Any, digests: Mapping[str, str]) -> Record:
         }
         for one in result.questions
     }
-    tier = getattr(result.tier, "value", result.tier)
-    return found | {"notes": list(result.notes), "tier": tier, "questions": questions}
+    return found | {"notes": list(result.notes), "tier": result.tier, "questions": questions}
 
 
 def untested(status: str, message: str, tier: str) -> Record:

@@ -227,7 +227,8 @@ class Server:
             self._control.detach()
             proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
             sock, status = descriptors
-            confine.keep_only({3: sock, 4: status, 5: proc})
+            kept = {confine.SOCKET_FD: sock, confine.STATUS_FD: status, confine.PROC_FD: proc}
+            confine.keep_only(kept)
         except BaseException:
             os._exit(120)
         config, serve = self._config, self._serve

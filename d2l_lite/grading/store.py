@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from d2l_lite.grading.replacing import write_whole
+from d2l_lite.grading.replacing import replace_file
 from d2l_lite.grading.results import (
     RESULTS,
     OutputError,
@@ -76,6 +76,24 @@ def load_run(folder: Path) -> Run | None:
         raise OutputError(f"{path} must hold a batch's settings: {error}; restore it") from None
 
 
+def require_run(folder: Path) -> Run:
+    """Return how the batch of an output folder is graded, which must have been started.
+
+    Args:
+        folder: The output folder.
+
+    Returns:
+        The settings.
+
+    Raises:
+        OutputError: There are none, or they are not what this version writes.
+    """
+    run = load_run(folder)
+    if run is None:
+        raise OutputError(f"{folder} must be the output folder of a batch: it has no {RUN}")
+    return run
+
+
 def save_run(folder: Path, run: Run) -> None:
     """Write `run.json`, whole or not at all.
 
@@ -88,7 +106,7 @@ def save_run(folder: Path, run: Run) -> None:
     """
     path = folder / RUN
     with telling(path):
-        write_whole(path, json.dumps(asdict(run), indent=1).encode(), durable=True)
+        replace_file(path, json.dumps(asdict(run), indent=1).encode(), durable=True)
 
 
 @contextlib.contextmanager

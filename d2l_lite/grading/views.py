@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from d2l_lite.grading.outcomes import CaseResult
+from d2l_lite.grading.wording import SEQUENCE, plural
 
 #: Longer texts are cut. The judge cuts most texts earlier; a report does not rely on that.
 MAX_TEXT = 1_000
@@ -19,7 +20,6 @@ _TEXTS = ("title", "status", "message", "called", "got", "want", "place", "print
 MARKS = {"passed": "✓", "failed": "✗"}
 # Escape sequences of terminals go; what else cannot be seen, or turns the order of a line around,
 # is written as Python writes it. More than three accents on one letter would cover other lines.
-_SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
     "\ufeff\ufff0-\ufffb\ufffe\uffff\ud800-\udfff\U000e0000-\U000e0fff]"
@@ -48,7 +48,7 @@ def shown(text: object, limit: int = MAX_TEXT) -> str:
     if len(whole) <= limit and whole.isascii() and whole.isprintable():
         return whole
     kept = whole[:limit].replace("\r\n", "\n")
-    kept = _UNSEEN.sub(_escape, _SEQUENCE.sub("", kept))[: 2 * limit]
+    kept = _UNSEEN.sub(_escape, SEQUENCE.sub("", kept))[: 2 * limit]
     lines = _MANY_ACCENTS.sub(r"\1", kept).split("\n")
     kept = "\n".join(lines[:MAX_LINES])
     if len(whole) > limit or len(lines) > MAX_LINES:
@@ -134,6 +134,11 @@ class QuestionView:
     def mark(self) -> str:
         """A sign beside the words for the state."""
         return MARKS.get(self.status, "○")
+
+    @property
+    def kind(self) -> str:
+        """The class of the style sheet for the state."""
+        return self.status if self.status in MARKS else "open"
 
 
 @dataclass(frozen=True)
@@ -244,4 +249,4 @@ def _number(value: object) -> float:
 
 def points_text(points: float, of: float) -> str:
     """Return `1 of 2 points`."""
-    return f"{points:g} of {of:g} point{'' if of == 1 else 's'}"
+    return f"{points:g} of {of:g} {plural(of, 'point')}"

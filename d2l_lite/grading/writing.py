@@ -1,8 +1,6 @@
 """Write notebooks: the same cells give the same bytes, and no file is ever half written."""
 
 import json
-import os
-import tempfile
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,6 +10,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from d2l_lite.grading.cells import SETUP_TAG, Cell, digest
+from d2l_lite.grading.replacing import replace_file
 
 #: The library is not typed.
 _nbformat: Any = nbformat
@@ -77,16 +76,7 @@ def write_whole(text: str, path: Path) -> bool:
     content = text.encode()
     if path.is_file() and path.read_bytes() == content:
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    replace_file(path, content, mode=0o644)
     return True
 
 

@@ -51,10 +51,7 @@ class FakeJudge:
     def __init__(self, assignment, spec):
         self.assignment, self.spec = assignment, spec
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
+    def close(self):
         pass
 
     def grade(self, notebook, *, questions=None):
@@ -71,7 +68,7 @@ class FakeJudge:
         ]
         found["questions"] = tuple(results) if found["status"] == "graded" else ()
         costs = {"seconds": 0.01, "cpu_seconds": 0.01, "peak_memory": 1}
-        return SimpleNamespace(**found, **costs, tier=Tier(self.spec.tier or "bubblewrap"))
+        return SimpleNamespace(**found, **costs, tier=self.spec.tier or "bubblewrap")
 
     def case(self, passed):
         seen = f"seed {self.spec.seed}"

@@ -34,7 +34,7 @@ CASES = (
 )
 
 
-def judged(status="graded", tier=Tier.BUBBLEWRAP):
+def judged(status="graded", tier="bubblewrap"):
     passed = QuestionResult(Question("one", 2, {}), CASES[:1])
     failed = QuestionResult(Question("two", 3, {"h": "A hint."}), CASES)
     return SimpleNamespace(
@@ -76,7 +76,7 @@ def test_a_record_holds_what_the_judge_found():
 
 
 def test_only_isolated_tiers_are_trusted():
-    trust = {tier.value: made(tier=tier)["trusted"] for tier in Tier}
+    trust = {tier.value: made(tier=tier.value)["trusted"] for tier in Tier}
     assert trust == {"bubblewrap": True, "other-uid": True, "plain": False}
     assert made(tier="of a later version")["trusted"] is False
 
