@@ -332,5 +332,5 @@ def test_a_source_without_jupytext_names_the_command_that_installs_it(monkeypatc
         if loaded.split(".")[0] == "jupytext":
             monkeypatch.delitem(sys.modules, loaded)
     monkeypatch.setitem(sys.modules, "jupytext", None)
-    with pytest.raises(AssignmentError, match=r'pip install "d2l-lite\[grading\]"'):
+    with pytest.raises(AssignmentError, match=r'pip install "\.\[grading\]"'):
         load_assignment(SAMPLE)

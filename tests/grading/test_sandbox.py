@@ -574,7 +574,7 @@ def test_missing_programs_and_libraries_are_named(monkeypatch):
         Sandbox(Tier.BUBBLEWRAP, entry=ENTRY)
     monkeypatch.setitem(sys.modules, "pyseccomp", None)
     filters.build.cache_clear()
-    with pytest.raises(SandboxError, match=r"pip install .d2l-lite\[grading\]"):
+    with pytest.raises(SandboxError, match=r"pip install .\.\[grading\]"):
         Sandbox(Tier.PLAIN, entry=ENTRY)
 
 
