@@ -270,8 +270,24 @@ def test_beta_is_the_price_of_a_nat(printed):
     assert len(rows) == 3
     for low, high, price in rows:
         assert low <= price <= high
-    rates = [row[2] for row in numbers(printed, "β =")]
+    table = numbers(printed, "β =")
+    rates = [row[2] for row in table]
     assert all(more > less for more, less in itertools.pairwise(rates))
+    _, _, rate, active, dearest = table[-1]
+    assert rate < 1
+    assert dearest > rate / 2
+    assert 1 < active < 10
+
+
+def test_averaging_over_the_prior_fails_from_three_dimensions_on(printed):
+    rows = {int(row[0]): row[1:] for row in numbers(printed, "k =")}
+    off = {k: exact - averaged for k, (exact, averaged) in rows.items()}
+    assert max(off[1], off[2]) < 1 < min(off[k] for k in off if k > 2)
+
+
+def test_the_estimate_of_infinite_variance_is_far_off(printed):
+    [[closed, first, second]] = numbers(printed, "closed form")
+    assert abs(first - closed) < 0.01 < 0.1 < abs(second - closed)
 
 
 def test_distances_of_the_chapter_are_in_the_order_that_it_tells(printed):
