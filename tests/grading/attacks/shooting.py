@@ -169,7 +169,8 @@ class Outcome:
 
     `faults` says all of that in words. `stolen` are points beyond those of the honest answers and
     `lost` those that are missing; `harm` was done outside the worker; `touched` is what happened to
-    an honest classmate; `late` is whether it took too long.
+    an honest classmate; `late` is whether it took too long, `astray` whether something else ended
+    it than what should have.
     """
 
     points: Mapping[str, int]
@@ -181,12 +182,13 @@ class Outcome:
     harm: tuple[str, ...]
     touched: str
     late: bool
+    astray: bool
     message: str
 
     @property
     def may_be_slowness(self) -> bool:
         """Whether a busy machine can be the cause: honest work came late, nothing was gained."""
-        slow = self.late or self.lost or self.touched
+        slow = self.late or self.astray or self.lost or self.touched
         return bool(slow) and not self.stolen and not self.harm
 
 
@@ -237,7 +239,8 @@ class Session:
         points, want = points_of(result), attack.points(self.full)
         got = {name: points.get(name, 0) for name in self.full}
         harm = self.range.harm()
-        late = seconds > attack.seconds
+        late, ending = seconds > attack.seconds, described(result)
+        astray = bool(attack.never and re.search(attack.never, ending))
         faults = [*harm]
         if got != want:
             faults.append(f"the points should be {want}, are {got}")
@@ -247,8 +250,8 @@ class Session:
             faults.append(f"took {seconds:.1f} s, {attack.seconds:g} s are allowed")
         if growth > MAX_JUDGE_GROWTH:
             faults.append(f"the judge's memory grew by {growth >> 20} MiB")
-        if attack.never and re.search(attack.never, described(result)):
-            faults.append(f"it ended for another reason: {described(result)[:200]}")
+        if astray:
+            faults.append(f"it ended for another reason: {ending[:200]}")
         if touched := self.honest():
             faults.append(touched)
         return Outcome(
@@ -261,7 +264,8 @@ class Session:
             harm=tuple(harm),
             touched=touched,
             late=late,
-            message=described(result),
+            astray=astray,
+            message=ending,
         )
 
     def close(self) -> None:
