@@ -20,6 +20,8 @@ TOLERANCES = {
 }
 #: Results of these may be less precise than the reference; of coarser ones anything small would do.
 FINE = ("float64", "float32", "complex128", "complex64", "number")
+#: What learners read where a function has no value to give.
+NOTHING = "None came back. Did you forget `return`?"
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def difference(got: Any, want: Any, rule: Rule) -> str:
         One or two sentences; empty where both agree.
     """
     if got is None and want is not None:
-        return "None came back. Did you forget `return`?"
+        return NOTHING
     if got is Ellipsis:
         return "This is still `...`: not written yet."
     if is_tensor(want) or isinstance(want, np.ndarray):
@@ -152,7 +154,7 @@ def _number_difference(got: Any, want: Any, rule: Rule) -> str:
     if not is_array and (isinstance(got, bool) or not isinstance(got, int | float | complex)):
         return f"Wrong type: {type_name(got)} came back, a number was expected."
     names = ("number", dtype_name(got)) if is_array else ("number",)
-    rtol, atol = rule.tolerances(*("whole",) if isinstance(want, int) else names)
+    rtol, atol = rule.tolerances(*names) if not isinstance(want, int) else rule.tolerances("whole")
     one, other = to_array(got), to_array(want)
     if "O" in (one.dtype.kind, other.dtype.kind):  # whole numbers beyond 64 bits
         return "" if got == want else f"{short(got)} came back, {short(want)} was expected."

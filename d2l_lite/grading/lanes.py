@@ -190,7 +190,7 @@ def dask_lanes(address: str) -> SharedLanes:
         distributed: Any = importlib.import_module("distributed")
     except ModuleNotFoundError:
         raise ModuleNotFoundError(
-            "--dask needs Dask's scheduler: pip install 'd2l-lite[dask]'"
+            "--dask needs Dask's scheduler: pip install '.[dask]' from a checkout"
         ) from None
     client = _connected(distributed, address)
     threads = sum(client.nthreads().values())

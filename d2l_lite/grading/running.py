@@ -9,6 +9,7 @@ import numpy as np
 
 from d2l_lite.grading.cases import Case, ExerciseSet, MismatchError
 from d2l_lite.grading.catching import quiet, seeded
+from d2l_lite.grading.comparing import NOTHING
 from d2l_lite.grading.deadlines import TimeUpError, time_limit
 from d2l_lite.grading.outcomes import CaseResult, Question, QuestionResult
 from d2l_lite.grading.performing import LearnerError
@@ -152,7 +153,7 @@ def _failed(message: str, value: Any, case: Case, *, called: str) -> dict[str, A
 def _unusable(error: Exception, value: Any) -> str:
     """Return why a case stumbled over a result that it could not use."""
     if value is None:
-        return "None came back. Did you forget `return`?"
+        return NOTHING
     if isinstance(value, Handle):
         return f"An object of type {Handle._described(value)} came back, a value was expected."
     return clean(f"The result could not be used: {type(error).__name__}: {error}")
