@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from d2l_lite.scenes import gated as scene
 from tests.chapters.loading import load_definitions
 
 CELLS = {"RNN": "rnn_cell", "GRU": "gru_cell", "LSTM": "lstm_cell"}
@@ -278,6 +279,49 @@ def test_the_committed_notebook_tells_fading_from_filling_up(printed):
     assert gru < 0.7 < 0.85 < lstm
     assert gru_mean < 1.1 < 1.3 < lstm_mean
     assert faded < 1 / 6 < wrong
+
+
+def test_the_committed_notebook_shows_what_unmarked_numbers_do(printed):
+    row = r"^{} +T = +{}: mean answer ([\d.]+), unmarked halved ([\d.]+)"
+
+    def left(name, num_steps):
+        full, halved = re.search(row.format(name, num_steps), printed, re.M).groups()
+        return float(halved) / float(full)
+
+    for name, most in (("GRU", 0.65), ("LSTM, bias 1", 0.9)):
+        assert left(name, 40) > 0.9
+        assert left(name, 320) < min(most, left(name, 40))
+
+
+def test_the_committed_notebook_explains_the_upturn(printed):
+    slopes = [*map(float, re.search(r"slope at steps 1 to 6: (.*)", printed)[1].split())]
+    last, norm = re.search(
+        r"slope at step 40: ([\d.]+); norm of the matrix: (.*)", printed
+    ).groups()
+    assert slopes == sorted(slopes, reverse=True)
+    assert slopes[0] > 0.7 > 0.2 > float(last)
+    assert float(norm) > 1
+
+
+def test_the_slider_answers_what_the_chapter_asks():
+    data = scene.example()["data"]
+    start = {name: control.get("value") for name, control in scene.controls(data).items()}
+
+    def pulse_left(forget):
+        cells = scene.run({**start, "cell": "LSTM", "forget": forget}, data)[0][:, 0]
+        return cells[-1] / cells[0]
+
+    assert pulse_left(2) < 0.2 < pulse_left(2.5) < 0.5 < pulse_left(3) < 0.55
+    settings = ({**start, "cell": "RNN", "recurrent": u / 10} for u in range(21))
+    assert 1e-6 < max(scene.run(values, data)[1][-1] for values in settings) < 2e-6
+
+
+def test_the_committed_notebook_shows_small_gaps_on_text(printed):
+    rows = re.findall(r"units, perplexity ([\d.]+) ± ([\d.]+), ([\d.]+) of the RNN's", printed)
+    (plain, _, one), (_, _, gru), (lstm, spread, share), _ = [tuple(map(float, r)) for r in rows]
+    assert one == 1
+    assert plain - lstm > spread
+    assert 0.9 < gru < share < 1
 
 
 def test_the_committed_notebook_shows_bags(printed):
