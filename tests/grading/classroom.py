@@ -1,12 +1,18 @@
 """A class of submissions for the fake judge, graded by the command line."""
 
 import json
+import signal
 import subprocess
 import sys
 
 from d2l_lite.grading.cli import main
 from d2l_lite.grading.results import latest, read_results
 from tests.grading.fakes import PARTS, TESTS
+
+
+def heed_interrupts():
+    """Undo what a shell does to commands in the background: they ignore a Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Classroom:
@@ -52,6 +58,7 @@ class Classroom:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            preexec_fn=heed_interrupts,
         )
 
     @property

@@ -31,6 +31,8 @@ MIN_ATTACKS = 75
 MIN_A_KIND = 10
 #: One attack in so many is tried in the tier without isolation, whose scores nobody trusts.
 SAMPLE = 4
+#: How many times as long everything may take in the last try on a busy machine.
+PATIENCE = 4.0
 #: Whether the worker is confined at all, asked before anything is tried that could do harm.
 CONFINED = attack(
     "escape",
@@ -49,10 +51,15 @@ def targets():
 
 
 def shot(session, one, folders):
-    """What becomes of an attack; limits are seconds of a clock, so slowness gets a second try."""
-    outcome = session.shoot(one, folders.mktemp("first"))
-    if outcome.may_be_slowness:
-        outcome = session.shoot(one, folders.mktemp("second"))
+    """What becomes of an attack.
+
+    Limits are seconds of a clock. Where a busy machine can be the cause, there is a second try, and
+    a third one whose clocks go slowly.
+    """
+    for patience in (1.0, 1.0, PATIENCE):
+        outcome = session(one.base, patience).shoot(one, folders.mktemp("shot"))
+        if not outcome.may_be_slowness:
+            break
     return outcome
 
 
@@ -61,16 +68,17 @@ def sessions(request, targets, tmp_path_factory):
     """One judge for each assignment in a tier that works here."""
     if why := reason_against(request.param):
         pytest.skip(why)
-    made: dict[str, Session] = {}
+    made: dict[tuple[str, float], Session] = {}
 
-    def session(base: str) -> Session:
-        if base not in made:
-            made[base] = Session(targets, request.param, base)
-            assert "" in (made[base].honest(), made[base].honest())
-        return made[base]
+    def session(base: str, patience: float = 1.0) -> Session:
+        key = (base, patience)
+        if key not in made:
+            made[key] = Session(targets, request.param, base, patience)
+            assert "" in (made[key].honest(), made[key].honest())
+        return made[key]
 
     if request.param is not Tier.PLAIN:
-        outcome = shot(session("arrays"), CONFINED, tmp_path_factory)
+        outcome = shot(session, CONFINED, tmp_path_factory)
         assert outcome.faults == (), "nothing else is tried in a worker that is not confined"
     yield request.param, session
     for one in made.values():
@@ -86,7 +94,7 @@ def test_the_corpus_is_broad():
     assert {key for one in ATTACKS for key in one.not_in} <= {tier.value for tier in Tier}
 
 
-@pytest.mark.timeout(120, method="thread")
+@pytest.mark.timeout(240, method="thread")
 @pytest.mark.parametrize("one", ATTACKS, ids=lambda one: f"{one.kind}: {one.name}")
 def test_an_attack_gets_what_its_honest_answers_earn(sessions, one, tmp_path_factory):
     tier, session = sessions
@@ -94,7 +102,7 @@ def test_an_attack_gets_what_its_honest_answers_earn(sessions, one, tmp_path_fac
         pytest.skip(one.not_in[tier.value])
     if not tier.trusted and ATTACKS.index(one) % SAMPLE:
         pytest.skip("a tier for self-checks meets a sample here, and all in benchmarks.attacks")
-    outcome = shot(session(one.base), one, tmp_path_factory)
+    outcome = shot(session, one, tmp_path_factory)
     assert outcome.stolen == 0, outcome
     assert outcome.faults == (), outcome.message
 

@@ -167,14 +167,6 @@ def test_a_result_that_is_too_large_costs_its_question_alone(judge):
         assert points(result) == FULL | {"softmax": 0}, body
 
 
-def test_a_reply_that_does_not_fit_into_a_message_is_said_at_once(judge):
-    answer = HONEST["softmax"] + "\ndef softmax(scores):\n    return [np.complex128(1j)] * 340_000"
-    with Judge(load_assignment(SAMPLE), tier=judge.tier, limits=Limits(call=15)) as patient:
-        result = graded(patient, softmax=answer)
-    assert points(result) == FULL | {"softmax": 0}
-    assert "Too much came back" in result.questions[0].cases[0].message
-
-
 class Failing:
     """A sandbox that starts a few workers, and then none."""
 

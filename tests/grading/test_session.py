@@ -142,3 +142,13 @@ def test_notes_count_all_code_cells(tmp_path, tier):
 def test_a_shape_that_nobody_can_show_is_wrong_and_no_fault_of_the_grader(tmp_path, tier, value):
     cell = f"import torch\ndef f(x):\n    return [{value}] if x == 1 else x + 1"
     assert points(grade(tmp_path, tier, [cell])) == [0, 1]
+
+
+def test_a_reply_that_does_not_fit_into_a_message_is_said_at_once(tmp_path, tier):
+    cell = (
+        "import numpy as np\ndef f(x):\n"
+        "    return [np.complex128(1j)] * 340_000 if x == 1 else x + 1"
+    )
+    result = grade(tmp_path, tier, [cell], call=30.0)
+    assert points(result) == [0, 1]
+    assert "Too much came back" in result.questions[0].cases[0].message

@@ -194,11 +194,15 @@ class Outcome:
 
 @dataclass
 class Session:
-    """One judge in one tier for one assignment, and the honest classmate of every attack."""
+    """One judge in one tier for one assignment, and the honest classmate of every attack.
+
+    `patience` multiplies all limits of time.
+    """
 
     range: Range
     tier: Tier
     base: str
+    patience: float = 1.0
     judge: Judge = field(init=False)
     full: dict[str, int] = field(init=False)
 
@@ -206,7 +210,10 @@ class Session:
         assignment = load_assignment(self.range.assignment(self.base))
         questions = assignment.exercises.questions
         self.full = {name: question.points for name, question in questions.items()}
-        self.judge = Judge(assignment, tier=self.tier, limits=LIMITS_OF[self.base], seed=7)
+        limits = LIMITS_OF[self.base]
+        clocks = {name: getattr(limits, name) for name in ("cell", "call", "submission")}
+        limits = replace(limits, **{name: self.patience * clocks[name] for name in clocks})
+        self.judge = Judge(assignment, tier=self.tier, limits=limits, seed=7)
         imports = "import numpy as np\n" + "import torch\n" * (self.base == "tensors")
         self._honest = notebook([imports, *solutions(self.base).values()]).encode()
 
@@ -239,7 +246,7 @@ class Session:
         points, want = points_of(result), attack.points(self.full)
         got = {name: points.get(name, 0) for name in self.full}
         harm = self.range.harm()
-        late, ending = seconds > attack.seconds, described(result)
+        late, ending = seconds > self.patience * attack.seconds, described(result)
         astray = bool(attack.never and re.search(attack.never, ending))
         faults = [*harm]
         if got != want:
