@@ -11,12 +11,13 @@ from tests.grading.available import reason_against
 ADD_ONE = "def f(x):\n    return x + 1"
 HEAD = """
 from d2l_lite.grading.cases import Question, case, close
-PRELOAD = ["numpy", "torch"]
 PAGE = ""
-HIDDEN = ["held_out"]
 QUESTIONS = (Question(name="f", points=1, hints={}), Question(name="g", points=1, hints={}))
 """
 ADDS = """
+PRELOAD = ["numpy"]
+HIDDEN = []
+
 @case("f")
 def one_more(s):
     "One more"
@@ -29,6 +30,8 @@ def one_more_again(s):
 """
 HELD_OUT = """
 import torch
+PRELOAD = ["numpy", "torch"]
+HIDDEN = ["held_out"]
 
 @case("f")
 def held_out(s, generator):
@@ -54,8 +57,6 @@ def grade(tmp_path, tier, cells, *, cases=ADDS, **limits):
     """Return what a judge of the given cases finds, with short limits."""
     path = tmp_path / "adds.tests.py"
     path.write_text(HEAD + cases)
-    if "held_out" not in cases:
-        path.write_text(path.read_text().replace('"held_out"', ""))
     usual = {"cell": 20.0, "call": 10.0, "submission": 60.0}
     with Judge(load_assignment(path), tier=tier, limits=Limits(**usual | limits), seed=9) as judge:
         return judge.grade(notebook(cells).encode())
