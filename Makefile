@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # Two processes with two threads each fight over two cores: one thread each.
 QUIET := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive PYTHONHASHSEED=0
 
-.PHONY: book pdf epub serve test unit browser run lint notebooks transcripts check lab data lock repository bench clean
+.PHONY: book pdf epub serve test unit unit-book unit-grader browser run lint notebooks transcripts check lab data lock repository bench clean
 
 $(STAMP): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("The book builds with Python 3.11 or newer; this is %d.%d. Try: make PYTHON=python3.12" % v[:2])'
@@ -29,11 +29,15 @@ serve: book               ## serve the built book on loopback
 
 test: lint check book unit run ## prove everything
 
-# A file that takes minutes starts first, or one core waits for it in the end. Tests of the grader wait
-# for limits of time more than they compute: three of their files at once keep two cores busy.
-unit: $(STAMP)            ## the tests below tests/, on both cores
+unit: unit-book unit-grader ## the tests below tests/
+
+# A file that takes minutes starts first, or one core waits for it in the end.
+unit-book: $(STAMP)       ## of all but the grader, on both cores
 	$(QUIET) $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/grading \
 	    tests/tools/test_printing.py tests
+
+# They wait for limits of time more than they compute: three of their files at once keep two cores busy.
+unit-grader: $(STAMP)     ## of the grader
 	$(QUIET) $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder \
 	    tests/grading/test_attacks.py tests/grading/test_soak.py tests/grading
 

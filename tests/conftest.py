@@ -18,6 +18,17 @@ def pytest_configure(config):
     config.started = time.time()
 
 
+def pytest_collection_modifyitems(items):
+    """A test that looks at a page has a second try, which the summary tells of.
+
+    Browser and test are two processes on a machine that may be busy: what one frame of the screen
+    decides can fail once. A fault of the page fails twice.
+    """
+    for item in items:
+        if "browser" in item.fixturenames:
+            item.add_marker(pytest.mark.flaky(reruns=1))
+
+
 def pytest_terminal_summary(terminalreporter, config):
     """Show the tables of what the browser saw: those who test on several cores do not print."""
     for path in sorted(SEEN.glob("*.md")):
