@@ -113,7 +113,7 @@ def test_dark_pages_are_printed_light_and_stay_dark_on_the_screen(opened):
     canvas = page.locator(".d2l-showcase canvas")
     canvas.wait_for()
     assert page.locator("html").get_attribute("data-theme") == "dark"
-    # A picture painted before its style sheet came is painted anew with the next frame of the screen.
+    # A picture painted before its style sheet came is painted anew with the next frame.
     page.wait_for_function(f"(canvas) => ({INK})(canvas) > 128", arg=canvas.element_handle())
     dark = canvas.evaluate(INK)
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
