@@ -64,12 +64,16 @@ class Lane:
         lane.process = new.pop()
         return lane
 
-    def kill(self) -> None:
-        """End the process and its session at once."""
+    def kill(self, *, wait: bool = False) -> None:
+        """End the process and its session at once, and wait for its executor if `wait` is true.
+
+        The executor's thread closes a pipe through which Python's end wakes it, without a lock: a
+        program that ended at the same moment would print a traceback.
+        """
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.kill()
-        self.executor.shutdown(wait=False, cancel_futures=True)
+        self.executor.shutdown(wait=wait, cancel_futures=True)
 
 
 def _alone() -> None:
@@ -135,11 +139,10 @@ class ProcessLanes:
             with contextlib.suppress(BrokenProcessPool):
                 ends = [lane.executor.submit(close_judge) for lane in self._lanes.values()]
                 wait(ends, timeout=CLOSING)
-        ending = [lane.process for lane in self._lanes.values()]
-        for slot in list(self._lanes):
-            self.replace(slot)
-        for process in ending:
-            process.join(CLOSING)
+        for lane in self._lanes.values():
+            lane.kill(wait=True)
+            lane.process.join(CLOSING)
+        self._lanes.clear()
 
 
 class SharedLanes:

@@ -31,8 +31,8 @@ MIN_ATTACKS = 75
 MIN_A_KIND = 10
 #: One attack in so many is tried in the tier without isolation, whose scores nobody trusts.
 SAMPLE = 4
-#: How many times as long everything may take in the last try on a busy machine.
-PATIENCE = 4.0
+#: How many times as long everything may take in the later tries, on a busy machine.
+PATIENCE = (4.0, 10.0)
 #: Whether the worker is confined at all, asked before anything is tried that could do harm.
 CONFINED = attack(
     "escape",
@@ -54,9 +54,9 @@ def shot(session, one, folders):
     """What becomes of an attack.
 
     Limits are seconds of a clock. Where a busy machine can be the cause, there is a second try, and
-    a third one whose clocks go slowly.
+    a third one, with slower clocks.
     """
-    for patience in (1.0, 1.0, PATIENCE):
+    for patience in (1.0, *PATIENCE):
         outcome = session(one.base, patience).shoot(one, folders.mktemp("shot"))
         if not outcome.may_be_slowness:
             break

@@ -1,6 +1,7 @@
 """The judge: the same verdicts as in the notebook, and points only for values that are right."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -18,6 +19,8 @@ from tools.repository import ROOT
 
 SAMPLE = ROOT / "tests" / "grading" / "sample" / "averages.md"
 QUICK = Limits(cell=3.0, call=2.0, submission=20.0, memory=256 << 20)
+#: For what a limit other than time must end, however busy the machine.
+PATIENT = replace(QUICK, cell=30.0, call=20.0, submission=120.0)
 
 
 def notebook(*cells):
@@ -104,7 +107,8 @@ def test_a_call_that_ends_badly_costs_its_question_alone(judge, body, cases):
 
 def test_memory_costs_the_call_that_took_it(judge):
     answer = "def softmax(scores):\n    kept = []\n    while True: kept.append(bytearray(10**7))"
-    result = graded(judge, softmax=HONEST["softmax"] + "\n" + answer)
+    with Judge(load_assignment(SAMPLE), tier=judge.tier, limits=PATIENT) as patient:
+        result = graded(patient, softmax=HONEST["softmax"] + "\n" + answer)
     assert points(result) == FULL | {"softmax": 0}
     assert "emory" in result.questions[0].cases[0].message
 
@@ -209,7 +213,7 @@ def test_a_fault_of_a_case_itself_is_no_zero(judge, tmp_path):
     path.write_text(
         SAMPLE.read_text().replace('s.value("best"), 19 / 7.5', "s.best(np.zeros(10**8)), 1")
     )
-    with Judge(load_assignment(path), tier=judge.tier, limits=QUICK) as broken:
+    with Judge(load_assignment(path), tier=judge.tier, limits=PATIENT) as broken:
         result = graded(broken)
     assert result.status == "infrastructure"
     assert "bytes" in result.message
