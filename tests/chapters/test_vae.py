@@ -288,6 +288,8 @@ def test_averaging_over_the_prior_fails_from_three_dimensions_on(printed):
 def test_the_estimate_of_infinite_variance_is_far_off(printed):
     [[closed, first, second]] = numbers(printed, "closed form")
     assert abs(first - closed) < 0.01 < 0.1 < abs(second - closed)
+    [[widest]] = numbers(printed, "largest deviation at any test digit")
+    assert widest < math.sqrt(0.5)
 
 
 def test_distances_of_the_chapter_are_in_the_order_that_it_tells(printed):
