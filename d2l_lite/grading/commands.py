@@ -222,7 +222,7 @@ def _only(wanted: Sequence[str], found: Sequence[HandedIn]) -> list[HandedIn]:
 def _spec(args: Namespace, run: Run, tests: str) -> Spec:
     """Return what the judges of a batch are made of."""
     return Spec(
-        name=args.tests.name,
+        name=str(args.tests),
         tests=tests,
         tier=run.tier,
         seed=run.seed,

@@ -28,8 +28,9 @@ PATIENCE = 60.0
 class Spec:
     """What a judge is made of: the tests as text, and how learner code is confined.
 
-    `opener` names the function that makes the judge and its digests in a process; `tier` is empty
-    where each machine chooses its best one.
+    `name` is the path of the tests as it was given, for messages; `opener` names the function that
+    makes the judge and its digests in a process; `tier` is empty where each machine chooses its
+    best one.
     """
 
     name: str
@@ -109,12 +110,15 @@ def _sandbox(spec: Spec) -> Any:
 @functools.lru_cache(maxsize=1)
 def _assignment(name: str, tests: str) -> Any:
     """Return the assignment of a text."""
-    from d2l_lite.grading.assignment import load_assignment
+    from d2l_lite.grading.assignment import AssignmentError, load_assignment
 
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, name)
+        path = Path(folder, Path(name).name)
         path.write_text(tests, encoding="utf-8")
-        return load_assignment(path)
+        try:
+            return load_assignment(path)
+        except AssignmentError as error:
+            raise AssignmentError(str(error).replace(str(path), name)) from None
 
 
 def describe(spec: Spec, source: str) -> SetInfo:

@@ -13,6 +13,7 @@ from d2l_lite.grading.tiers import Limits, Tier
 #: Seconds or megabytes; the system's calls take no number of any size, and none is infinite.
 MAX_NUMBER = 10_000_000
 PROGRAM = "python -m d2l_lite.grading"
+TESTS = "<set>.tests.py, or the source <set>.md"
 EXIT_CODES = """\
 exit codes:
   0    done; every submission has a result (learners without a notebook have 0 points), or --limit
@@ -157,7 +158,7 @@ def _add_limits(one: ArgumentParser) -> None:
 
 def _add_common(one: ArgumentParser) -> None:
     """Add what `grade` and `regrade` have in common."""
-    one.add_argument("--tests", type=Path, required=True, metavar="T", help="<set>.tests.py")
+    one.add_argument("--tests", type=Path, required=True, metavar="T", help=TESTS)
     where = one.add_mutually_exclusive_group()
     where.add_argument(
         "--jobs", type=_positive(int), metavar="N", help="judges at a time (default: processors)"
@@ -219,7 +220,7 @@ def _regrade_parser(one: ArgumentParser) -> None:
 def _check_parser(one: ArgumentParser) -> None:
     """Add the arguments of `check`."""
     one.add_argument("notebook", type=Path, metavar="NOTEBOOK", help="the notebook")
-    one.add_argument("--tests", type=Path, required=True, metavar="T", help="<set>.tests.py")
+    one.add_argument("--tests", type=Path, required=True, metavar="T", help=TESTS)
     one.add_argument("--tier", choices=[tier.value for tier in Tier], help="isolation")
     one.add_argument("--seed", type=_seed, default=0, metavar="N", help="seed of hidden inputs")
     _add_limits(one)

@@ -73,6 +73,14 @@ def test_wrong_use_exits_with_one_and_says_what_is_right(
     assert message in capsys.readouterr().err
 
 
+def test_tests_that_are_none_are_named_as_they_were_given(room, capsys, monkeypatch):
+    monkeypatch.chdir(room.root)
+    room.hand_in(alice=BOTH)
+    room.tests = Path("in", "..", "tests.json")
+    assert room.grade("--jobs", "1", parts=replace(PARTS, load=None)) == 1
+    assert "grade: in/../tests.json: an assignment must end in" in capsys.readouterr().err
+
+
 def test_what_cannot_be_graded_is_refused_before_anything_is_written(room, capsys):
     assert room.grade() == 1
     assert "must hold at least one submission" in capsys.readouterr().err
