@@ -292,6 +292,12 @@ def test_samples_at_temperature_zero_follow_the_largest_logit(ch, net):
         assert drawn[:, i].tolist() == logits.argmax(1).tolist()
 
 
+def test_a_string_is_one_token_on_every_python(ch):
+    """From Python 3.12 on, tokenize splits f-strings, which nest."""
+    source = """f('a', f"{b(c)}", f"{f'{d}'} {e!r:>{width}}") [0]\n"""
+    assert " ".join(ch["skeleton"](source)) == "x ( s , s , s ) [ 0 ] \n"
+
+
 def test_skeleton_is_python_of_the_same_shape(ch):
     source = "def f(a, *b):\n    # nothing\n    return {a: [1.5, 'x'], **b}\n"
     tokens = ch["skeleton"](source)
@@ -362,22 +368,55 @@ def test_only_far_partners_favor_the_state(printed_by):
     assert inside[0] < inside[1] - inside[2]
 
 
+def test_a_matrix_without_spectral_radius_can_double_gradients(printed_by):
+    at_zero, unequal = (
+        [float(v) for v in row.split("norms")[1].split()]
+        for row in printed_by("slopes 1 and").splitlines()
+    )
+    assert at_zero[2:] == [0] * 4
+    assert unequal[2:] == [2 * v for v in unequal[1:-1]]
+
+
+def test_random_weights_hold_half_of_the_depth_and_training_most_of_the_rest(printed_by):
+    shown = re.findall(r"(\d\.\d+) ± (\d\.\d+)", printed_by("depth_r2(net)"))
+    (trained, spread), (random, also) = (map(float, row) for row in shown)
+    assert 0.5 < random + also < trained - spread
+    assert trained - random > 0.5 * (1 - random)
+
+
+def test_tables_spell_better_as_most_words_fit_into_a_run(printed_by):
+    rows = printed_by("tables[-1][0]").splitlines()
+    known, text, copied, short = (int(re.search(r"(\d+)%", row)[1]) for row in rows)
+    network = int(re.search(r"(\d+)% known.* \{\}", printed_by("in (half, {}"))[1])
+    assert network + 10 < known < text < known + 10
+    assert copied > 80
+    assert short > 50
+
+
 def test_clipping_rescued_every_run_of_the_chapter(printed_by):
     shown = printed_by("sgd_run(s, lr, clip)").splitlines()
     rows = np.array([[float(v.strip("%")) for v in row.split()] for row in shown[1:]])
     small, large, clipped = np.split(rows, 3)
+    assert large[:, 2].min() > 5 * small[:, 2].max()  # many times larger gradients
     assert large[:, -1].min() > 100 > small[:, -1].max() > clipped[:, -1].max()
-    for column in (2, 3):  # both matrices were thrown far
+    for column in (3, 4):  # both matrices were thrown far
         assert large[:, column].min() > 2 * max(small[:, column].max(), clipped[:, column].max())
-    assert large[:, 4].min() > 99 > 1 > max(small[:, 4].max(), clipped[:, 4].max())
+    assert large[:, 5].min() > 99 > 1 > max(small[:, 5].max(), clipped[:, 5].max())
 
 
 def test_a_watcher_is_called_after_each_window(ch):
     seen = []
+
+    def watch(num_windows, norm):
+        grads = torch.cat([p.grad.flatten() for p in net.parameters()])
+        torch.testing.assert_close(grads.norm().item(), min(norm, 0.1), atol=0, rtol=1e-4)
+        seen.append(num_windows)
+
     text = torch.randint(V, (32 * 8 + 1,), generator=torch.Generator().manual_seed(0))
     net = ch["CharRNN"](V, 8)
     recipe = {"optimizer": torch.optim.SGD(net.parameters(), lr=0.1)}
-    losses = ch["train_rnn"](net, text, recipe, num_epochs=2, num_steps=4, watch=seen.append)
+    how = {"num_epochs": 2, "num_steps": 4, "clip": 0.1, "watch": watch}
+    losses = ch["train_rnn"](net, text, recipe, **how)
     assert seen == [1, 2, 3, 4]
     assert len(losses) == 4
 
