@@ -63,9 +63,26 @@ const gated = (() => {
     return states;
   };
 
-  const verdict = (derivative) => {
-    const size = Math.abs(derivative);
-    return size >= 0.1 ? "still carries" : size >= 0.01 ? "has nearly lost" : "has lost";
+  // The derivative of the state after so many inputs by the state after input 1, which has read the first of them.
+  const sinceFirst = (cell, values, data, count) => {
+    const [, first] = run(cell, values, data);
+    const dh = cell === "LSTM" ? first.gates[2] * (1 - Math.tanh(first.c) ** 2) : 1;
+    const rest = data.inputs.slice(1, count);
+    return rest.reduce((state, x) => CELLS[cell].step(x, state, values, data), { ...first, dc: 1, dh }).dc;
+  };
+
+  // How much of a small change a derivative leaves, from the largest to the smallest size.
+  const SHARES = [
+    [1, "all"], [0.5, "at least half"], [0.1, "less than half"], [0.01, "less than a tenth"],
+    [1e-3, "less than a hundredth"], [Number.MIN_VALUE, "less than a thousandth"], [0, "nothing"],
+  ];
+
+  const left = (derivative, change) => {
+    const size = Math.abs(Number(derivative.toPrecision(3))); // as it is shown
+    const turned = derivative < 0 ? ", with the other sign" : "";
+    if (size > 1) return `${change} has grown${turned}`;
+    const [, share] = SHARES.find(([from]) => size >= from);
+    return `${share} of ${change} is left${turned}`;
   };
 
   const describe = (values, data) => {
@@ -76,19 +93,19 @@ const gated = (() => {
     const states = run(cell, values, data);
     const now = states[step];
     const show = (v) => core.number(v);
-    const of = (s) => `∂${s}${subscript(step)}/∂${s}₀`;
+    const of = (s, from) => `∂${s}${subscript(step)}/∂${s}${subscript(from)}`;
     const first = step > 1 ? ` (after input 1: ${show(states[1].c)})` : "";
     const shown = cell === "LSTM" ? `; its output gate lets h = ${show(now.h)} through` : "";
     const then = `After input ${step} the state ${state} is ${show(now.c)}${first}${shown}.`;
-    const lost = `the ${name} ${verdict(now.dc)} its first state`;
-    if (!path) {
-      const factors = `the product of ${step} ${step === 1 ? "factor" : "factors"} u(1 − h²)`;
-      return `${then} ${of("h")} = ${show(now.dc)}, ${factors}: ${lost}. It has no gate that could keep it.`;
-    }
-    const plain = run("RNN", values, data)[step].dc;
+    const factors = `, the product of ${step} ${step === 1 ? "factor" : "factors"} u(1 − h²)`;
+    const alone = path ? `; the product of its ${path} alone is ${show(now.direct)}` : "";
+    const before = `${of(state, 0)} = ${show(now.dc)}${path ? "" : factors}: `;
+    const since = sinceFirst(cell, values, data, step);
+    const later = step > 1 ? ` ${of(state, 1)} = ${show(since)}: ${left(since, `one in ${state}₁`)}.` : "";
+    const plain = `In the plain RNN ${of("h", 0)} = ${show(run("RNN", values, data)[step].dc)}.`;
     return (
-      `${then} ${of(state)} = ${show(now.dc)}: ${lost}; the product of its ${path} alone ` +
-      `is ${show(now.direct)}. In the plain RNN ${of("h")} = ${show(plain)}.`
+      `${then} ${before}${left(now.dc, `a small change in ${state}₀`)}${alone}.${later} ` +
+      (path ? plain : "It has no gate that could keep more.")
     );
   };
 

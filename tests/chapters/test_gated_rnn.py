@@ -268,7 +268,10 @@ def test_the_committed_notebook_separates_plain_from_gated(printed):
         assert ends(name)[1] > 0.14  # the mean errs by 1/6
     for name in ("GRU", "LSTM, bias 1"):
         assert max(ends(name)) < 0.01
-    assert float(re.search(r"from 40 to 320: ([\d.]+)", printed)[1]) < 0.02
+        assert ends(name)[1] < 0.013 * ends("RNN, lr 0.003")[1]  # a hundredth
+    assert float(re.search(r"from 40 to 320: .* after ([\d.]+)", printed)[1]) < 0.02
+    plain = re.search(r"from 10 to 40: before ([\d.]+) .* after ([\d.]+) ", printed).groups()
+    assert float(plain[0]) > 1 / 6 > float(plain[1]) > 0.05
 
 
 def test_the_committed_notebook_tells_fading_from_filling_up(printed):
@@ -307,13 +310,38 @@ def test_the_slider_answers_what_the_chapter_asks():
     data = scene.example()["data"]
     start = {name: control.get("value") for name, control in scene.controls(data).items()}
 
-    def pulse_left(forget):
-        cells = scene.run({**start, "cell": "LSTM", "forget": forget}, data)[0][:, 0]
-        return cells[-1] / cells[0]
+    def kept(**values):
+        states, slopes = scene.run({**start, "cell": "LSTM", **values}, data)
+        return states[:, 0], slopes, slopes[-1] / slopes[0]  # the last: by the first cell, almost
 
-    assert pulse_left(2) < 0.2 < pulse_left(2.5) < 0.5 < pulse_left(3) < 0.55
-    settings = ({**start, "cell": "RNN", "recurrent": u / 10} for u in range(21))
-    assert 1e-6 < max(scene.run(values, data)[1][-1] for values in settings) < 2e-6
+    without = {**data, "inputs": [0.0, *data["inputs"][1:]]}
+    for forget, low, high in ((2, 0, 0.1), (2.5, 0.1, 0.3), (3, 0.33, 0.4), (3.5, 0.5, 0.6)):
+        cells, _, left = kept(forget=forget)
+        noise = scene.run({**start, "cell": "LSTM", "forget": forget}, without)[0][:, 0]
+        assert low < left < high
+        assert low < (cells[-1] - noise[-1]) / cells[0] < high
+    cells = kept(forget=3)[0]
+    assert 0.45 < cells[-1] / cells[0] < 0.55
+    best = max(kept(cell="RNN", recurrent=u / 10)[2] for u in range(1, 21))
+    assert 0.8e-5 < best < 1.2e-5
+    (admitted, dropped, _), (shut, held, _) = (kept(cell="GRU", forget=f) for f in (4, 8))
+    assert dropped[0] < 0.1 < 0.7 < admitted[0]
+    assert shut[0] < 0.15 < 0.8 < held[0]
+
+
+def test_the_committed_notebook_shows_where_memory_ends(printed):
+    rows = re.findall(r"^(?:RNN|GRU|LSTM|LSTM, 2 layers) +((?: +[\d.]+){7})$", printed, re.M)
+    places = np.array([row.split() for row in rows], dtype=float)
+    assert len(places) == 4
+    assert (places[:, 6] >= places[:, 5]).all()
+    assert (places[:, 4] <= places.min(axis=1) + 0.1).all()
+
+
+def test_the_committed_notebook_weighs_the_direct_path(printed):
+    row = r"^recurrent weights {}: +direct path up to ([\d.]+), rest up to ([\d.]+)"
+    direct, rest = map(float, re.search(row.format("as they are"), printed, re.M).groups())
+    assert 0.4 < rest / direct < 0.6
+    assert float(re.search(row.format("zero"), printed, re.M)[2]) == 0
 
 
 def test_the_committed_notebook_shows_small_gaps_on_text(printed):

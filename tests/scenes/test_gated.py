@@ -107,36 +107,96 @@ def described(node, data=DATA, **values):
     return node("return scene.describe(given.v, given.data)", "gated", v=values, data=data)
 
 
+def since_first(values, data):
+    """Return the derivative of the last c by c after input 1, by autograd."""
+    net, (first, *rest) = module(values, data), torch.tensor(data["inputs"]).double()
+    with torch.no_grad():
+        _, state = net(first.reshape(1, 1))
+    memory = (state[1] if values["cell"] == "LSTM" else state).requires_grad_()
+    if values["cell"] == "LSTM":
+        opened = state[0] / memory.detach().tanh()
+        state = (opened * memory.tanh(), memory)
+    _, end = net(torch.stack(rest[: values["step"] - 1]).reshape(-1, 1), state)
+    end = end[1] if values["cell"] == "LSTM" else end
+    return torch.autograd.grad(end, memory)[0].item()
+
+
+def numbers(text):
+    """Return the numbers that a text shows, without subscripts."""
+    plain = text.translate(str.maketrans("−⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "--0123456789")).replace("·10", "e")
+    plain = re.sub(r"(?<![\d.e])10(?=-\d)", "1e", plain)
+    return [float(v) for v in re.findall(r"(?<![\d₀-₉])-?\d(?:[\d.]*\d)?(?:e-?\d+)?", plain)]
+
+
 @pytest.mark.parametrize(
-    ("cell", "forget", "verdict"),
+    ("cell", "forget", "before", "after"),
     [
-        ("LSTM", 4, "the LSTM still carries its first state"),
-        ("LSTM", 2, "the LSTM has nearly lost its first state"),
-        ("LSTM", 0, "the LSTM has lost its first state"),
-        ("GRU", 6, "the GRU still carries its first state"),
+        ("LSTM", 8, "a small change in c₀ has grown", "one in c₁ has grown"),
+        ("LSTM", 4, "at least half of a small", "at least half of one"),
+        ("LSTM", 2, "less than a tenth of a small", "less than a tenth of one"),
+        ("LSTM", 0, "less than a thousandth of a small", "less than a thousandth of one"),
+        ("GRU", 6, "less than half of a small", "at least half of one"),
+        ("GRU", 4, "less than a tenth of a small", "at least half of one"),
     ],
 )
-def test_the_text_gives_states_and_derivatives(node, cell, forget, verdict):
+def test_the_text_gives_states_and_derivatives(node, cell, forget, before, after):
     values = {**START, "cell": cell, "forget": forget}
     text = described(node, **values)
-    assert verdict in text
     expected, plain = oracle(values, DATA), oracle({**START, "cell": "RNN"}, DATA)
     states = node(
         "return scene.run(given.v.cell, given.v, given.data)", "gated", v=values, data=DATA
     )
     gates = np.prod([state["gates"][0] for state in states[1:]])
-    plain_digits = text.translate(str.maketrans("−⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "--0123456789")).replace("·10", "e")
-    shown = [
-        float(v) for v in re.findall(r"(?<![\d₀-₉])-?\d(?:[\d.]*\d)?(?:e-?\d+)?", plain_digits)
-    ]
     hidden = [expected[-1, 1]] if cell == "LSTM" else []
     states = [T, expected[-1, 0], 1, expected[0, 0], *hidden]
-    wanted = [*states, expected[-1, 2], gates, plain[-1, 2]]
-    np.testing.assert_allclose(shown, wanted, rtol=6e-3)
-    subscripts = "₀₁₂₃₄₅₆₇₈₉"
+    slopes = [expected[-1, 2], gates, since_first(values, DATA), plain[-1, 2]]
+    np.testing.assert_allclose(numbers(text), [*states, *slopes], rtol=6e-3)
     state = "c" if cell == "LSTM" else "h"
-    after = "".join(subscripts[int(digit)] for digit in str(T))
-    assert f"∂{state}{after}/∂{state}₀ = " in text
+    for start, words in (("₀", before), ("₁", after)):
+        assert re.search(f"∂{state}₂₄/∂{state}{start} = [^:]+: {words}", text)
+
+
+SHARES = {
+    "nothing": (0, 0),
+    "less than a thousandth": (1e-300, 0.001),
+    "less than a hundredth": (0.001, 0.01),
+    "less than a tenth": (0.01, 0.1),
+    "less than half": (0.1, 0.5),
+    "at least half": (0.5, 1),
+    "all": (1, 1),
+    "has grown": (1.001, np.inf),
+}
+
+
+def test_the_words_agree_with_the_number_before_them_at_every_setting(node):
+    """All pairs of the biases that matter most, at some steps, and cells with wild weights."""
+    controls = gated.controls(DATA)
+    halves = controls["forget"]["values"]
+    pairs = [{"forget": f, "input": i} for f in halves for i in halves]
+    changes = [{**pair, "cell": cell} for pair in pairs for cell in ("LSTM", "GRU")]
+    changes += [{"forget": f, "output": o} for f in halves for o in halves[::4]]
+    changes += [{"cell": "RNN", "recurrent": u} for u in controls["recurrent"]["values"]]
+    settings = [{**START, **change} for change in changes]
+    script = (
+        "const say = (data, settings, steps) => settings.flatMap((v) => steps.map("
+        "(step) => scene.describe({ ...v, step }, data)));"
+        "return [...say(given.data, given.settings, [1, 12, 24]),"
+        "...say(given.wild, given.some, [1, 2, 10])]"
+    )
+    turning = {**WILD, "weights": {**WILD["weights"], "GRU": [[0, 0], [0, 0], [1, -3]]}}
+    texts = node(script, "gated", data=DATA, settings=settings, wild=turning, some=SETTINGS)
+    seen = set()
+    for text in texts:
+        found = re.findall(r"/∂[ch][₀₁] = ([^:,]+)(?:, the [^:]+)?: ([^;.]+)", text)
+        assert len(found) == 1 + ("After input 1 " not in text)
+        for shown, words in found:
+            [value] = numbers(shown)
+            share = "has grown" if "has grown" in words else words.split(" of ")[0]
+            low, high = SHARES[share]
+            assert low <= abs(value) < high or abs(value) == low == high, text
+            assert ("other sign" in words) == (value < 0), text
+            seen |= {share, value < 0}
+    assert seen == {*SHARES, True, False}
 
 
 def test_the_plain_rnn_has_factors_and_no_gate(node):
@@ -144,11 +204,11 @@ def test_the_plain_rnn_has_factors_and_no_gate(node):
     h = np.tanh(1.5)
     assert text == (
         f"After input 1 the state h is {h:.3g}. ∂h₁/∂h₀ = {0.9 * (1 - h * h):.3g}, the product of "
-        "1 factor u(1 − h²): the plain RNN still carries its first state. It has no gate that "
-        "could keep it."
+        "1 factor u(1 − h²): less than half of a small change in h₀ is left. It has no gate that "
+        "could keep more."
     )
     text = described(node, **{**START, "cell": "RNN", "recurrent": 0})
-    assert "= 0, the product of 24 factors u(1 − h²): the plain RNN has lost" in text
+    assert "= 0, the product of 24 factors u(1 − h²): nothing of a small change in h₀" in text
 
 
 def test_before_the_first_input_nothing_is_claimed(node):
