@@ -240,8 +240,11 @@ def test_notebook_claims_of_the_family_hold(printed, line_of):
     assert all(row[0] > table["plain"][0] for name, row in table.items() if name != "plain")
     assert table["sparse"][1] < 0.1
     assert table["sparse"][2] < 1.1 * table["contractive"][2]
-    assert table["contractive"][3] == min(row[3] for row in table.values())
-    assert all(max(column) == column[0] for column in list(zip(*table.values(), strict=True))[4:])
+    assert table["sparse"][3] == min(row[3] for row in table.values()), "its codes lie closest"
+    assert table["contractive"][4] == min(row[4] for row in table.values())
+    moved = {name: row[4] for name, row in table.items()} | {"tied": line_of("tied   ")[4]}
+    assert sorted(moved, key=moved.__getitem__)[-2:] == ["sparse", "plain"]
+    assert all(max(column) == column[0] for column in list(zip(*table.values(), strict=True))[5:])
     private = re.findall(r"^(\w+) +(0\.\d\d)  (\d\.\d\d)$", printed, re.M)
     assert len(private) == 5
     for column in (1, 2):
