@@ -9,7 +9,7 @@ import os
 import re
 import time
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,8 +26,12 @@ SKIPPED = {"__MACOSX", "__pycache__"}
 LAYOUTS = {
     "plain": r"(?P<learner>.+)",
     "canvas": r"(?P<learner>[^_]+)(?:_LATE)?_(?P<id>\d+)_\d+_(?P<file>.+)",
-    "moodle": r"(?P<learner>.+)_(?P<id>\d+)_assignsubmission_file_?(?P<file>.*)",
+    "moodle": r"(?P<learner>.+)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)_?(?P<file>.*)",
 }
+#: Why something in the folder is not looked at.
+NO_NOTEBOOK, MISNAMED = "they are no notebooks", "their names are not as {} writes them"
+#: So many files are named in a message.
+MAX_NAMES = 5
 
 
 class CollectError(ValueError):
@@ -44,13 +48,16 @@ class HandedIn:
 
     `status` is empty where there is a notebook; otherwise `unreadable`, `missing`, or
     `infrastructure` where its folder could not be read; `message` says why. `file` is the path
-    below the folder, as records name it.
+    below the folder, as records name it. `choice` says which of several notebooks counts. `listed`
+    is whether the learner stands on the roster, if there is one.
     """
 
     learner: str
     file: str = ""
     status: str = ""
     message: str = ""
+    choice: str = ""
+    listed: bool = True
 
 
 @dataclass(frozen=True)
@@ -68,7 +75,7 @@ def collect(
     *,
     layout: str = "plain",
     roster: Path | None = None,
-    ignored: Callable[[str], None] = lambda name: None,
+    ignored: Callable[[str, str], None] = lambda why, name: None,
 ) -> list[HandedIn]:
     """Return what every learner handed in, by learner.
 
@@ -77,7 +84,8 @@ def collect(
         slug: Name of the exercise set; of several notebooks, `<slug>.ipynb` counts.
         layout: Key of `LAYOUTS`: who named the files.
         roster: CSV file with the column `learner`; who is not in the folder is added as `missing`.
-        ignored: Called with the name of every file that belongs to nobody.
+        ignored: Called with why something belongs to nobody, as the end of a sentence about
+            several of its kind, and with its name.
 
     Returns:
         One entry for each learner.
@@ -88,16 +96,23 @@ def collect(
     """
     groups: dict[str, list[Found]] = {}
     for entry in _entries(folder, top=True):
-        if found := _of_learner(entry, layout):
+        if not _may_be_handed_in(entry):
+            ignored(NO_NOTEBOOK, entry.name)
+        elif found := _of_learner(entry, layout):
             groups.setdefault(found.learner, []).append(found)
         else:
-            ignored(entry.name)
+            ignored(MISNAMED.format(layout.capitalize()), entry.name)
     spelled = _unmistakable(groups, str(folder))
     everyone = [_chosen(learner, groups[learner], folder, slug) for learner in groups]
     if roster is not None:
         names = _unmistakable(_roster(roster), str(roster))
         renamed = {spelled[key]: name for key, name in names.items() if key in spelled}
-        everyone = [replace(one, learner=renamed.get(one.learner, one.learner)) for one in everyone]
+        everyone = [
+            replace(
+                one, learner=renamed.get(one.learner, one.learner), listed=one.learner in renamed
+            )
+            for one in everyone
+        ]
         absent = [name for key, name in names.items() if key not in spelled]
         everyone += [_missing(name, "", "Nothing was handed in.") for name in absent]
     return sorted(everyone, key=lambda one: one.learner)
@@ -137,11 +152,19 @@ def _entries(folder: Path | str, *, top: bool = False) -> list["os.DirEntry[str]
     return sorted(names, key=lambda one: one.name)
 
 
+def _is_notebook(entry: "os.DirEntry[str]") -> bool:
+    """Return whether the name is that of a notebook."""
+    return entry.name.lower().endswith(".ipynb")
+
+
+def _may_be_handed_in(entry: "os.DirEntry[str]") -> bool:
+    """Return whether this is a notebook or a folder; a link might be one."""
+    return _is_notebook(entry) or entry.is_symlink() or entry.is_dir(follow_symlinks=False)
+
+
 def _of_learner(entry: "os.DirEntry[str]", layout: str) -> Found | None:
-    """Return whose file or folder this is; None for a file that is no notebook."""
-    notebook = entry.name.lower().endswith(".ipynb")
-    if not notebook and not entry.is_symlink() and not entry.is_dir(follow_symlinks=False):
-        return None
+    """Return whose file or folder this is; None where its name does not say so."""
+    notebook = _is_notebook(entry)
     stem = entry.name[: -len(".ipynb")] if notebook else entry.name
     match = re.fullmatch(LAYOUTS[layout], stem, re.S)
     if match is None:
@@ -169,13 +192,28 @@ def _chosen(learner: str, group: list[Found], folder: Path, slug: str) -> Handed
     real = [one for one in candidates if not one.entry.is_symlink()]
     choice = named if len(named) == 1 else real or candidates
     if len(choice) > 1:
-        names = ", ".join(ascii(_below(folder, one.entry)) for one in choice[:5])
         message = (
-            f"Several notebooks: {names}{', …' * (len(choice) > 5)}. One is expected: "
+            f"Several notebooks: {_named(choice, folder)}. One is expected: "
             f"hand in one, or name it {slug}.ipynb."
         )
         return HandedIn(learner, first, status="unreadable", message=message)
-    return _regular(learner, choice[0].entry, folder)
+    chosen = _regular(learner, choice[0].entry, folder)
+    others = [one for one in candidates if one is not choice[0]]
+    return replace(chosen, choice=_why(choice, others, folder)) if others else chosen
+
+
+def _why(choice: Sequence[Found], others: Sequence[Found], folder: Path) -> str:
+    """Return what is said about a notebook that counts, and others that do not."""
+    return (
+        f"{len(others) + 1} notebooks were handed in: {_named(choice, folder)} counts, "
+        f"{_named(others, folder)} {'does' if len(others) == 1 else 'do'} not. One is expected."
+    )
+
+
+def _named(found: Sequence[Found], folder: Path) -> str:
+    """Return the paths of the first few notebooks."""
+    names = ", ".join(ascii(_below(folder, one.entry)) for one in found[:MAX_NAMES])
+    return names + ", …" * (len(found) > MAX_NAMES)
 
 
 def _below(folder: Path, entry: "os.DirEntry[str]") -> str:
@@ -201,7 +239,7 @@ def _notebooks(found: Found, depth: int = 0) -> Iterator[Found]:
         yield found
         return
     inside = _entries(found.entry.path)
-    notebooks = [one for one in inside if one.name.lower().endswith(".ipynb")]
+    notebooks = [one for one in inside if _is_notebook(one)]
     yield from (Found(found.learner, one.name, one) for one in notebooks)
     folders = [one for one in inside if one.is_dir(follow_symlinks=False)]
     if not notebooks and depth < MAX_DEPTH:

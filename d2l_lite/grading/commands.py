@@ -2,12 +2,13 @@
 
 import contextlib
 import hashlib
+import json
 import os
 import secrets
 import sys
 from argparse import Namespace
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ WORDS = {
     "infrastructure": "not graded, by a failure of the infrastructure (no points yet)",
     "left": "not graded yet",
 }
+UNLISTED, GONE = "Not on the roster.", "No longer among the submissions."
 #: What `run.json` remembers of the command line.
 REMEMBERED = ("roster", "layout", "book", "title")
 
@@ -61,7 +63,9 @@ def grade(args: Namespace) -> int:
         run = _plan(args, started)
         spec = _spec(args, run, tests)
         run = replace(run, info=_info(started, spec, judges=judges))
-        everyone = _everyone(args, run)
+        found = _found(args, run)
+        run = replace(run, added=_added(found, store.seen))
+        everyone = _only(args.only, found) if args.only else found
         save_run(out, run)
         progress = Progress(len(everyone))
         batch = _batch(args, run, spec, store=store, progress=progress, judges=judges)
@@ -188,25 +192,49 @@ def _tier(args: Namespace) -> str:
     return str(chosen.value)
 
 
-def _everyone(args: Namespace, run: Run) -> list[HandedIn]:
-    """Return what was handed in, by those who are asked for."""
-    ignored: list[str] = []
+def _found(args: Namespace, run: Run) -> list[HandedIn]:
+    """Return what was handed in, after saying what was not looked at."""
+    ignored = defaultdict[str, list[str]](list)
     found = collect(
         args.submissions.resolve(),
         run.info.set,
         layout=run.layout,
         roster=Path(run.roster) if run.roster else None,
-        ignored=ignored.append,
+        ignored=lambda why, name: ignored[why].append(name),
     )
-    if ignored:
-        names = ", ".join(map(ascii, ignored[:MAX_LISTED])) + ", …" * (len(ignored) > MAX_LISTED)
-        print(f"Not looked at, since they are no notebooks: {names}", file=sys.stderr)
+    for why, names in ignored.items():
+        print(f"Not looked at, since {why}: {_listed(names)}", file=sys.stderr)
     if not found:
         raise UsageError(
             f"{args.submissions} must hold at least one submission: alice.ipynb, or alice/ with "
             "a notebook in it; it holds none"
         )
-    return _only(args.only, found) if args.only else found
+    return found
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return the first few names, and how many more there are."""
+    words, more = ", ".join(map(ascii, names[:MAX_LISTED])), len(names) - MAX_LISTED
+    return words + f" and {more} more" * (more > 0)
+
+
+def _added(found: Sequence[HandedIn], seen: Mapping[str, object]) -> dict[str, dict[str, str]]:
+    """Return what reports add to records, by learner, after saying of whom."""
+    choices = {one.learner: one.choice for one in found if one.choice}
+    guests = [one.learner for one in found if not one.listed]
+    gone = sorted(seen.keys() - {one.learner for one in found})
+    for text, names in (
+        ("Of several notebooks one counts, see notes and feedback", list(choices)),
+        ("Not on the roster", guests),
+        ("No longer among the submissions, but still in the gradebook", gone),
+    ):
+        if names:
+            print(f"{text}: {_listed(names)}", file=sys.stderr)
+    remarks = dict.fromkeys(guests, UNLISTED) | dict.fromkeys(gone, GONE)
+    return {
+        name: {"choice": choices.get(name, ""), "remark": remarks.get(name, "")}
+        for name in choices | remarks
+    }
 
 
 def _only(wanted: Sequence[str], found: Sequence[HandedIn]) -> list[HandedIn]:
@@ -255,7 +283,8 @@ def _cores() -> int:
 
 def _report(store: Store, run: Run) -> None:
     """Write reports where there are new results."""
-    wanted = [store.size, run.book, run.title]
+    added = hashlib.sha256(json.dumps(run.added).encode()).hexdigest()
+    wanted = [store.size, run.book, run.title, added]
     if list(run.reported) != wanted:
         write_all(store.folder, run)
         save_run(store.folder, replace(run, reported=wanted))
@@ -266,7 +295,9 @@ def write_all(folder: Path, run: Run) -> int:
     from d2l_lite.grading.reports import write_reports
 
     with telling(folder):
-        records = latest(read_results(folder))
+        records = [
+            {**one, **run.added.get(one["learner"], {})} for one in latest(read_results(folder))
+        ]
         write_reports(folder, records, book=run.book, title=run.title)
     return len(records)
 
@@ -275,7 +306,7 @@ def _tell_rest(args: Namespace, counts: Counter[str]) -> None:
     """Say what is kept of a batch that ends early, and how to go on."""
     done = counts.total() - counts["left"]
     print(
-        f"{done} of {count(counts.total(), 'submission')} have a result, "
+        f"{done} of {count(counts.total(), 'learner')} have a result, "
         f"which is kept. To go on, run the same command again:\n  {args.command_line}",
         file=sys.stderr,
     )
@@ -288,7 +319,7 @@ def _tell(args: Namespace, store: Store, everyone: Sequence[HandedIn], counts: C
     mean = f" (mean {sum(points) / len(points):.3g} points)" if points else ""
     words = [f"{counts['graded']} graded{mean}"]
     words += [f"{counts[key]} {text}" for key, text in WORDS.items() if counts[key]]
-    print(f"{count(len(everyone), 'submission')}: {', '.join(words)}.")
+    print(f"{count(len(everyone), 'learner')}: {', '.join(words)}.")
     for status in ("unreadable", "infrastructure"):
         names = [one.learner for one in everyone if _status(store, one) == status]
         for name in names[:MAX_LISTED]:

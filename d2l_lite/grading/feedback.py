@@ -45,9 +45,15 @@ def feedback_page(view: View, *, book: str = "", title: str = "") -> str:
         HTML with everything inside; nothing of it is asked from anywhere.
     """
     name = title or name_of(view.slug)
-    body = f"<h1>Feedback: {escape(name)}</h1>\n{_facts(view)}{_read_on(view, book)}"
+    body = f"<h1>Feedback: {escape(name)}</h1>\n{_facts(view)}{_read_on(view, book)}{_choice(view)}"
     body += _graded(view, book) if view.graded else _ungraded(view)
     return document(f"{view.learner}: {name}", body, footer=_footer(view), book=book)
+
+
+def _choice(view: View) -> str:
+    """Return which of several notebooks counts."""
+    words = f'<p class="text">{prose(view.choice)}</p>\n'
+    return box("note", "Several notebooks", words) if view.choice else ""
 
 
 def _graded(view: View, book: str) -> str:

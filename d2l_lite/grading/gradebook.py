@@ -59,7 +59,7 @@ def _row(view: View, names: Sequence[str]) -> list[str]:
 def _notes(view: View) -> str:
     """Return everything that is to be known about a row, in one line."""
     trust = () if view.trusted else ("Self-check only: the score is not protected.",)
-    return " ".join(line(text, 600) for text in (*trust, view.message, *view.notes) if text)
+    return " ".join(line(text, 600) for text in (*trust, *view.told))
 
 
 def _cell(text: str) -> str:

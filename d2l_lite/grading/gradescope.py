@@ -27,7 +27,7 @@ def gradescope(view: View) -> dict[str, Any] | None:
     """
     if view.score is None:
         return None
-    lead = ["" if view.trusted else _SELF_CHECK, view.message, *view.notes]
+    lead = ["" if view.trusted else _SELF_CHECK, view.message, view.choice, *view.notes]
     return {
         "score": view.score,
         "execution_time": round(view.seconds, 3),

@@ -183,7 +183,7 @@ def _row(view: View, names: Sequence[str]) -> str:
         total = f'<td class="number" data-value="{view.score:g}">{words}</td>'
     trust = "" if view.trusted else ", not trusted"
     # The whole stands on the learner's page.
-    name, notes = cut(view.learner, 60), cut(" ".join((view.message, *view.notes)), 160)
+    name, notes = cut(view.learner, 60), cut(" ".join(view.told), 160)
     return (
         f'<tr><th scope="row"><a href="feedback/{view.stem}.html">'
         f"<bdi>{escape(name)}</bdi></a></th>{total}"

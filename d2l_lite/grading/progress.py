@@ -10,7 +10,7 @@ INTERVAL = 1.0
 
 
 class Progress:
-    """Counts submissions, and shows the count on a terminal once `start` was called.
+    """Counts learners, and shows the count on a terminal once `start` was called.
 
     A bar where tqdm is installed, else a line that is written anew.
     """
@@ -30,17 +30,17 @@ class Progress:
                 tqdm: Any = importlib.import_module("tqdm")
             except ModuleNotFoundError:
                 return
-            self._bar = tqdm.tqdm(total=self.total, unit="submission", file=self._stream)
+            self._bar = tqdm.tqdm(total=self.total, unit="learner", file=self._stream)
             self._bar.update(self.done)
 
     def step(self) -> None:
-        """Count one more submission."""
+        """Count one more learner."""
         self.done += 1
         if self._bar is not None:
             self._bar.update()
         elif self._started and time.monotonic() - self._shown >= INTERVAL:
             self._shown = time.monotonic()
-            self._stream.write(f"\r{self.done} of {self.total} submissions")
+            self._stream.write(f"\r{self.done} of {self.total} learners")
             self._stream.flush()
 
     def close(self) -> None:

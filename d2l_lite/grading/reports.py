@@ -43,7 +43,9 @@ def write_reports(
 
     Args:
         out: The folder; made where it is missing.
-        records: Lines of `results.jsonl`; the last one of each learner and set counts.
+        records: Lines of `results.jsonl`; the last one of each learner and set counts. In addition
+            they may say which of several notebooks counts (`choice`), and what only instructors
+            are to know (`remark`).
         book: Address of the book, to which pages link; a relative one is relative to `out`. Empty
             for no links.
         title: What the work is called; the name of its set where it is empty.

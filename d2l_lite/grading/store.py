@@ -39,7 +39,10 @@ class Run:
     layout: str = "plain"
     book: str = ""
     title: str = ""
-    #: Of what reports were written last: size of `results.jsonl`, address of the book, title.
+    #: What reports add to a learner's last record: `choice` for all, `remark` for instructors.
+    added: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    #: Of what reports were written last: size of `results.jsonl`, address of the book, title,
+    #: hash of `added`.
     reported: Sequence[Any] = ()
     version: int = VERSION
 

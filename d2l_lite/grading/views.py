@@ -143,7 +143,10 @@ class QuestionView:
 
 @dataclass(frozen=True)
 class View:
-    """One record as reports show it: every text is cleaned and cut, nothing is escaped yet."""
+    """One record as reports show it: every text is cleaned and cut, nothing is escaped yet.
+
+    `choice` says which of several notebooks counts; `remark` is for instructors alone.
+    """
 
     key: str
     learner: str
@@ -151,6 +154,8 @@ class View:
     slug: str
     status: str
     message: str
+    choice: str
+    remark: str
     notes: tuple[str, ...]
     points: float
     of: float
@@ -166,6 +171,12 @@ class View:
     def stem(self) -> str:
         """The file name of the learner's page, without ending."""
         return stem(self.key)
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """All that is to be known besides points; learners read it without `remark`."""
+        texts = (self.remark, self.message, self.choice, *self.notes)
+        return tuple(text for text in texts if text)
 
     @property
     def graded(self) -> bool:
@@ -208,6 +219,8 @@ def _view(record: Mapping[str, Any]) -> View:
         slug=line(record.get("set")),
         status=line(record["status"]),
         message=shown(record.get("message")),
+        choice=shown(record.get("choice")),
+        remark=line(record.get("remark")),
         notes=tuple(shown(note, 600) for note in (record.get("notes") or [])[:MAX_NOTES]),
         points=_number(record.get("points")),
         of=_number(record.get("of")),

@@ -79,12 +79,13 @@ def ungraded(learner, status, message):
 
 
 def _record(learner, status, **changed):
-    """Return a record as it comes back from `results.jsonl`."""
+    """Return a record as it comes back from `results.jsonl`, with what reports add to it."""
     found = {
         "learner": learner, "file": f"{learner}/linear_regression.ipynb",
         "set": "linear_regression",
         "notebook": "0" * 64, "tests": "4f1d2c" + "0" * 58, "seed": 123, "tier": "bubblewrap",
-        "trusted": True, "status": status, "message": "", "notes": [], "points": 0,
+        "trusted": True, "status": status, "message": "", "choice": "", "remark": "",
+        "notes": [], "points": 0,
         "of": sum(POINTS.values()), "seconds": 0.41, "cpu_seconds": 0.3, "peak_memory": 1 << 20,
         "time": "2026-11-21T17:00:00Z", "questions": {},
     }  # fmt: skip
@@ -98,6 +99,10 @@ NOTHING = graded(
     *(question(n, case("x", "missing", message=f"`{n}` is not defined.")) for n in POINTS),
 )
 UNREADABLE = ungraded("mallory", "unreadable", "The file is no notebook: JSON ends early.")
+CHOSEN = graded(
+    "chris", question("mse", case("By hand")), choice="2 notebooks: 'a' counts, 'b' does not.",
+    remark="Not on the roster.", message="A message.", notes=("A note.",),
+)  # fmt: skip
 BROKEN = ungraded("turing", "infrastructure", "The sandbox could not be started: disk full.")
 ABSENT = ungraded("empty", "missing", "No notebook: the folder holds no file *.ipynb.")
 PLAIN = graded("peter", FAILED, PASSED, OPEN, tier="plain")

@@ -1,5 +1,6 @@
 """A batch: what is graded, what is done already, and what stays when something dies."""
 
+import csv
 import itertools
 import json
 import os
@@ -16,6 +17,7 @@ import pytest
 
 from d2l_lite.grading import batch, commands, lanes
 from d2l_lite.grading.batch import Batch
+from d2l_lite.grading.cli import main
 from d2l_lite.grading.collecting import HandedIn
 from d2l_lite.grading.desks import Spec, grade
 from d2l_lite.grading.lanes import ProcessLanes, SharedLanes
@@ -43,7 +45,7 @@ def test_everyone_gets_points_and_a_second_run_grades_nobody(room, threads, caps
     room.hand_in(alice=BOTH, bob="answer two", carol="")
     assert room.grade() == 0
     assert room.points == {"alice": 5, "bob": 3, "carol": 0}
-    assert "3 submissions: 3 graded (mean 2.67 points)." in capsys.readouterr().out
+    assert "3 learners: 3 graded (mean 2.67 points)." in capsys.readouterr().out
     before = room.records
     assert room.grade() == 0
     assert room.records == before
@@ -113,6 +115,61 @@ def test_what_needs_no_judge_is_recorded_once(room, threads, capsys):
     assert room.points["zoe"] == 3
 
 
+def notes(room):
+    """The last column of the gradebook, by learner."""
+    with (room.out / "gradebook.csv").open(encoding="utf-8-sig", newline="") as file:
+        return {row["learner"]: row["notes"] for row in csv.DictReader(file)}
+
+
+def test_of_several_notebooks_everyone_is_told_which_one_counts(room, threads, capsys):
+    room.hand_in(alice=BOTH)
+    (room.folder / "bob").mkdir()
+    room.hand_in(**{"bob/demo": "answer one", "bob/demo_final": BOTH})
+    assert room.grade() == 0
+    choice = "'bob/demo.ipynb' counts, 'bob/demo_final.ipynb' does not."
+    assert choice in notes(room)["bob"]
+    assert choice.replace("'", "&#x27;") in (room.out / "feedback" / "bob.html").read_text()
+    said = "Of several notebooks one counts, see notes and feedback: 'bob'\n"
+    assert capsys.readouterr().err == said
+    assert room.grade("--only", "alice") == 0  # what is said of the others stays
+    assert choice in notes(room)["bob"]
+    before = room.records
+    (room.folder / "bob" / "demo_final.ipynb").unlink()
+    assert room.grade() == 0
+    assert notes(room) == {"alice": "", "bob": ""}
+    assert room.records == before
+
+
+def test_who_is_not_on_the_roster_is_graded_and_named(room, threads, capsys):
+    room.hand_in(ada=BOTH, **{"zoe (1)": BOTH})
+    roster = room.root / "class.csv"
+    roster.write_text("learner\nada\nzoe\n")
+    assert room.grade("--roster", str(roster)) == 0
+    assert capsys.readouterr().err == "Not on the roster: 'zoe (1)'\n"
+    assert room.points == {"ada": 5, "zoe": 0, "zoe (1)": 5}
+    assert notes(room)["zoe (1)"] == "Not on the roster."
+    assert main(["report", str(room.out)]) == 0
+    assert notes(room)["zoe (1)"] == "Not on the roster."
+    assert notes(room)["ada"] == ""
+
+
+def test_a_result_whose_submission_is_gone_is_kept_and_named(room, threads, capsys):
+    room.hand_in(ada=BOTH, zoe_smith="answer one")
+    room.grade()
+    (room.folder / "zoe_smith.ipynb").rename(room.folder / "zoe.ipynb")
+    capsys.readouterr()
+    assert room.grade() == 0
+    said = capsys.readouterr()
+    gone = "No longer among the submissions, but still in the gradebook: 'zoe_smith'\n"
+    assert said.err == gone
+    assert "2 learners: 2 graded" in said.out
+    assert notes(room) == {"ada": "", "zoe": "", "zoe_smith": "No longer among the submissions."}
+    assert room.points == {"ada": 5, "zoe": 2, "zoe_smith": 2}
+    room.hand_in(zoe_smith="answer one")
+    room.grade()
+    assert set(notes(room).values()) == {""}
+
+
 def test_a_huge_notebook_is_unreadable_and_not_held_in_memory(room, threads):
     with (room.folder / "alice.ipynb").open("wb") as file:
         file.truncate(10**12)
@@ -164,7 +221,7 @@ def test_what_was_handed_in_again_and_lies_beyond_the_limit_is_left(room, thread
     room.hand_in(alice=BOTH, bob=BOTH)
     assert room.grade("--limit", "1") == 3
     said = capsys.readouterr().out
-    assert "4 submissions: 2 graded" in said
+    assert "4 learners: 2 graded" in said
     assert "1 not graded, by a failure of the infrastructure" in said
     assert "1 not graded yet" in said
 
@@ -182,7 +239,7 @@ def test_where_nothing_takes_a_notebook_what_is_kept_is_said(room, monkeypatch, 
         capsys.readouterr()
         assert room.grade() == 3
     said = capsys.readouterr().err
-    assert "1 of 2 submissions have a result, which is kept." in said
+    assert "1 of 2 learners have a result, which is kept." in said
     assert said.endswith("the executor takes nothing any more\n")
 
 
@@ -281,7 +338,7 @@ def test_a_batch_that_is_killed_goes_on_as_if_nothing_had_happened(tmp_path):
         file.write(b'{"learner": "l199", "set": "de')
     with killed.start("--seed", "3", "--jobs", "2") as process:
         said = process.stdout.read()
-    assert (process.returncode, said.count("200 submissions: 200 graded")) == (0, 1)
+    assert (process.returncode, said.count("200 learners: 200 graded")) == (0, 1)
     assert len(killed.records) == 200
     assert fresh(killed.latest) == fresh(calm.latest)
     books = [(one.out / "gradebook.csv").read_text().splitlines() for one in (calm, killed)]
@@ -346,7 +403,7 @@ def test_an_interrupted_batch_says_how_to_go_on(room):
         os.killpg(process.pid, signal.SIGINT)  # a Ctrl-C reaches all that the terminal started
         said = process.stdout.read()
     assert process.returncode == 130
-    assert "of 12 submissions have a result, which is kept." in said
+    assert "of 12 learners have a result, which is kept." in said
     assert "Traceback" not in said
     assert f"-m d2l_lite.grading grade {room.folder} --tests" in said
     assert survivors(judges) == set()

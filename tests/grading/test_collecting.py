@@ -7,7 +7,14 @@ import unicodedata
 import pytest
 
 from d2l_lite.grading import collecting
-from d2l_lite.grading.collecting import CollectError, ReadError, collect, read, stamp_of
+from d2l_lite.grading.collecting import (
+    NO_NOTEBOOK,
+    CollectError,
+    ReadError,
+    collect,
+    read,
+    stamp_of,
+)
 from d2l_lite.grading.files import FileError
 
 
@@ -27,6 +34,10 @@ def put(folder, *names):
 
 def files(folder, **kwargs):
     return {one.learner: one.file for one in collect(folder, "mlp", **kwargs)}
+
+
+def log(said):
+    return lambda why, name: said.append((why, name))
 
 
 def test_notebooks_lie_in_the_folder_or_in_a_folder_each(folder):
@@ -49,9 +60,8 @@ def test_what_is_hidden_or_made_by_programs_is_nobodys(folder):
     put(folder, ".hidden.ipynb", ".ipynb_checkpoints/alice-checkpoint.ipynb", "__MACOSX/._a.ipynb")
     put(folder, "alice/.ipynb_checkpoints/mlp-checkpoint.ipynb", "alice/mlp.ipynb")
     put(folder, "alice/._mlp.ipynb", "grades.csv", "bob.zip")
-    ignored = []
-    assert files(folder, ignored=ignored.append) == {"alice": "alice/mlp.ipynb"}
-    assert ignored == ["bob.zip", "grades.csv"]
+    assert files(folder, ignored=log(said := [])) == {"alice": "alice/mlp.ipynb"}
+    assert said == [(NO_NOTEBOOK, "bob.zip"), (NO_NOTEBOOK, "grades.csv")]
 
 
 def test_of_several_notebooks_the_one_with_the_sets_name_counts(folder):
@@ -63,8 +73,21 @@ def test_of_several_notebooks_the_one_with_the_sets_name_counts(folder):
     assert "name it mlp.ipynb" in alice.message
     assert "'bob/x.ipynb', 'bob.ipynb'" in bob.message
     assert "'carol/one/mlp.ipynb', 'carol/two/mlp.ipynb'" in carol.message
-    put(folder, "alice/mlp.ipynb")
-    assert files(folder)["alice"] == "alice/mlp.ipynb"
+    put(folder, "alice/mlp.ipynb", "bob/mlp.ipynb", "dan/mlp.ipynb")
+    for name in "abcdef":
+        put(folder, f"carol/{name}.ipynb")
+    put(folder, "carol/mlp.ipynb", "carol/deeper/mlp.ipynb")
+    alice, bob, carol, dan = collect(folder, "mlp")
+    assert (alice.file, alice.status, alice.choice) == (
+        "alice/mlp.ipynb",
+        "",
+        "3 notebooks were handed in: 'alice/mlp.ipynb' counts, 'alice/a.ipynb', 'alice/b.ipynb' do "
+        "not. One is expected.",
+    )
+    assert "'bob/mlp.ipynb' counts, 'bob/x.ipynb', 'bob.ipynb' do not." in bob.choice
+    assert carol.choice.startswith("7 notebooks were handed in: 'carol/mlp.ipynb' counts, 'carol/a")
+    assert "'carol/e.ipynb', … do not." in carol.choice
+    assert dan.choice == ""
 
 
 def test_links_are_never_followed(folder, tmp_path):
@@ -81,6 +104,7 @@ def test_links_are_never_followed(folder, tmp_path):
         assert found[name].status == "unreadable"
         assert "symbolic link: links are not followed" in found[name].message
     assert (found["dan"].status, found["dan"].file) == ("", "dan/own.ipynb")
+    assert "'dan/own.ipynb' counts, 'dan/extra.ipynb' does not." in found["dan"].choice
     assert found["eve"].status == "missing"
 
 
@@ -158,12 +182,13 @@ def test_everyone_on_the_roster_gets_an_entry(folder, tmp_path):
     roster = tmp_path / "class.csv"
     roster.write_text('\ufefflearner,mail\nAlice,x\n"Bob, Jr.",y\n\n Bob ,z\nAlice,x\n')
     found = collect(folder, "mlp", roster=roster)
-    assert [(one.learner, one.status) for one in found] == [
-        ("Alice", ""),
-        ("Bob", "missing"),
-        ("Bob, Jr.", "missing"),
-        ("guest", ""),
+    assert [(one.learner, one.status, one.listed) for one in found] == [
+        ("Alice", "", True),
+        ("Bob", "missing", True),
+        ("Bob, Jr.", "missing", True),
+        ("guest", "", False),
     ]
+    assert all(one.listed for one in collect(folder, "mlp"))
     assert found[1].message == "Nothing was handed in."
     assert found[0].file == "alice.ipynb"
 
@@ -189,19 +214,34 @@ def test_a_roster_that_cannot_be_used_is_refused(folder, tmp_path, text, message
 
 def test_downloads_of_platforms_are_understood(folder):
     put(folder, "smithann_101_9001_mlp.ipynb", "smithann_LATE_102_9002_my_work-1.ipynb", "x.ipynb")
-    ignored = []
-    assert files(folder, layout="canvas", ignored=ignored.append) == {
+    put(folder, "x.pdf", "y/mlp.ipynb")
+    assert files(folder, layout="canvas", ignored=log(said := [])) == {
         "smithann_101": "smithann_101_9001_mlp.ipynb",
         "smithann_102": "smithann_LATE_102_9002_my_work-1.ipynb",
     }
-    assert ignored == ["x.ipynb"]
+    misnamed = "their names are not as Canvas writes them"
+    assert said == [(misnamed, "x.ipynb"), (NO_NOTEBOOK, "x.pdf"), (misnamed, "y")]
 
 
 def test_downloads_of_moodle_are_understood(folder):
     put(folder, "Ann Smith_77_assignsubmission_file/mlp.ipynb")
     put(folder, "Bob O_Neil_78_assignsubmission_file_/x.ipynb")
     put(folder, "Carl_79_assignsubmission_file_mlp.ipynb")
-    assert set(files(folder, layout="moodle")) == {"Ann Smith_77", "Bob O_Neil_78", "Carl_79"}
+    text = "assignsubmission_onlinetext"  # what a learner typed, besides a file or instead of it
+    put(
+        folder,
+        f"Ann Smith_77_{text}/onlinetext.html",
+        f"Cy_80_{text}_/onlinetext.html",
+        "Zoe.ipynb",
+    )
+    found = collect(folder, "mlp", layout="moodle", ignored=log(said := []))
+    assert {one.learner: (one.file.partition("/")[2], one.status) for one in found} == {
+        "Ann Smith_77": ("mlp.ipynb", ""),
+        "Bob O_Neil_78": ("x.ipynb", ""),
+        "Carl_79": ("", ""),
+        "Cy_80": ("", "missing"),
+    }
+    assert said == [("their names are not as Moodle writes them", "Zoe.ipynb")]
 
 
 def test_a_folder_that_is_none_is_refused(tmp_path):

@@ -28,6 +28,7 @@ from tests.grading import report_records as given_records
 from tests.grading.report_records import (
     ABSENT,
     BROKEN,
+    CHOSEN,
     EVERYONE,
     EVIL,
     FULL,
@@ -213,6 +214,20 @@ def test_what_could_not_be_graded_says_why(record, title):
     assert ("What you can do" in words) == (record is UNREADABLE)
 
 
+def test_which_of_several_notebooks_counts_is_said_to_all_and_a_remark_to_instructors(tmp_path):
+    choice, remark = CHOSEN["choice"], CHOSEN["remark"]
+    told = f"{remark} A message. {choice} A note."
+    for status in ("graded", "unreadable", "missing"):
+        page = feedback(CHOSEN | {"status": status}).words
+        assert f"Several notebooks {choice}" in page
+        assert remark not in page
+    assert gradescope(view_of(CHOSEN))["output"] == f"A message.\n{choice}\nA note."
+    assert table(gradebook(views([CHOSEN])))[1][-1] == told
+    write_reports(tmp_path, [CHOSEN])
+    assert told in Page((tmp_path / "index.html").read_text(encoding="utf-8")).words
+    assert "Several notebooks" not in feedback(MIXED).words
+
+
 def test_scores_of_a_self_check_are_said_to_be_no_grades():
     assert "A self-check" in feedback(PLAIN).words
     assert "they are not a grade" in feedback(PLAIN).words
@@ -337,7 +352,8 @@ def test_each_field_is_poisoned_by_itself_and_leaves_the_elements_as_they_are():
         return [tag for tag, _ in feedback(record, book=BOOK).elements]
 
     fields = [name for name, value in MIXED.items() if isinstance(value, str | list | dict)]
-    assert {"learner", "file", "message", "tier", "tests", "notes", "questions"} <= {*fields}
+    known = {"learner", "file", "message", "choice", "tier", "tests", "notes", "questions"}
+    assert known <= {*fields}
     for field in set(fields) - {"status"}:
         assert elements(field, "<p>") == elements(field, "xxx"), field
 
