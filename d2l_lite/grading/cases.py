@@ -45,11 +45,15 @@ class Case:
 
 @dataclass(frozen=True)
 class ExerciseSet:
-    """The questions of a set and their cases, in the order in which they were written."""
+    """The questions of a set and their cases, in the order in which they were written.
+
+    Where `torch_allowed` is false, an answer that is a tensor is refused, whoever runs the cases.
+    """
 
     slug: str
     questions: Mapping[str, Question]
     cases: tuple[Case, ...]
+    torch_allowed: bool = True
 
     @classmethod
     def from_names(cls, slug: str, names: Mapping[str, Any]) -> "ExerciseSet":
@@ -57,7 +61,8 @@ class ExerciseSet:
 
         Args:
             slug: Name of the set.
-            names: Globals of the module: `QUESTIONS` and any number of cases.
+            names: Globals of the module: `QUESTIONS`, any number of cases, and `PRELOAD` where
+                it says which libraries answers may use.
 
         Returns:
             The set.
@@ -73,7 +78,7 @@ class ExerciseSet:
                     f"case {one.function.__name__!r} must belong to one of {sorted(questions)}, "
                     f"got {one.question!r}; correct the name in its decorator"
                 )
-        return cls(slug, questions, cases)
+        return cls(slug, questions, cases, "torch" in names.get("PRELOAD", ("torch",)))
 
     def of(self, question: str) -> tuple[Case, ...]:
         """Return the cases of one question."""

@@ -34,9 +34,18 @@ def visible_text(source: ExerciseSource, *, origin: str = "", by: str = AUTHOR) 
         Python, for learners to read.
     """
     cells = [cell.source for cell in source.of("visible")]
+    wanted = preload(source)
+    if "torch" not in wanted:  # said so that `check` refuses a tensor as the judge does
+        cells.insert(0, f"PRELOAD = {json.dumps(wanted)}")
     questions = _questions_text(source, checked(source))
     made = f"Generated from {origin or source.path.name} by {by}: edit that file."
     return _module(f"{_VISIBLE} `{source.slug}`.", made, [*cells, questions])
+
+
+def preload(source: ExerciseSource) -> list[str]:
+    """Return what the code of a set imports of the libraries that answers may use."""
+    code = [without_magics(cell.source) for cell in source.cells if cell.kind == "code"]
+    return list(preload_for(code))
 
 
 def grading_text(source: ExerciseSource, *, page: str = "") -> str:
@@ -50,10 +59,9 @@ def grading_text(source: ExerciseSource, *, page: str = "") -> str:
         Python: what to load before the learner's code, the page, cases, which of them are hidden,
         and questions.
     """
-    code = [without_magics(cell.source) for cell in source.cells if cell.kind == "code"]
     hidden = [name for cell in source.of("hidden") for name in _cases_in(cell)]
     settings: Mapping[str, Any] = {
-        "PRELOAD": list(preload_for(code)),
+        "PRELOAD": preload(source),
         "PAGE": page or source.page,
         "HIDDEN": hidden,
     }

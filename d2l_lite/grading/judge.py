@@ -5,6 +5,7 @@ cost its own points and nobody else's; where the confinement itself fails, the r
 `infrastructure`, and never zero points.
 """
 
+import importlib
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -73,6 +74,8 @@ class Judge:
         self._assignment, self._seed = assignment, seed
         if sandbox is None:
             sandbox = open_sandbox(assignment.preload, tier=tier, limits=limits)
+        if "torch" in assignment.preload:  # answers may be tensors, even where no case makes one
+            importlib.import_module("torch")
         self._sandbox, self._limits, self.tier = sandbox, sandbox.limits, sandbox.tier
 
     def __enter__(self) -> "Judge":
@@ -125,10 +128,12 @@ class Judge:
         self, session: Session, questions: Collection[str] | None
     ) -> tuple[QuestionResult, ...]:
         """Return the results of the questions."""
-        exercises = self._assignment.exercises
+        exercises, torch = self._assignment.exercises, "torch" in self._assignment.preload
 
         def make_side(case: Case) -> RemoteSide:
-            return RemoteSide(session, case, seed=self._seed, limits=self._limits)
+            return RemoteSide(
+                session, case, seed=self._seed, limits=self._limits, torch_allowed=torch
+            )
 
         seconds = self._limits.call
         return tuple(

@@ -26,6 +26,10 @@ MAX_ELEMENTS = 50_000_000
 _PRIMITIVES = (bool, int, float, complex, str, bytes, type(None))
 _ITERATORS: tuple[Any, ...] = (types.GeneratorType, map, zip, filter, range)
 _VIEWS: tuple[Any, ...] = (type({}.keys()), type({}.values()), type({}.items()))
+_NO_TENSORS = (
+    "A PyTorch tensor came back, and this exercise does without PyTorch. "
+    "A number or a NumPy array was expected."
+)
 OPERATORS = ("add", "sub", "mul", "truediv", "matmul", "pow")
 
 
@@ -100,11 +104,12 @@ class Performer:
     """Performs operations on the names of a namespace and on the objects that these led to.
 
     Results are plain copies; an object that is no plain value stays here, and a `Reference`
-    stands for it. Where the learner's code raises, a `LearnerError` says so in words.
+    stands for it. Where the learner's code raises, a `LearnerError` says so in words, as it does
+    where a tensor comes back and `torch_allowed` is false.
     """
 
-    def __init__(self, namespace: Mapping[str, object]) -> None:
-        self.namespace = namespace
+    def __init__(self, namespace: Mapping[str, object], *, torch_allowed: bool = True) -> None:
+        self.namespace, self._torch_allowed = namespace, torch_allowed
         self._objects: list[object] = []
 
     def perform(self, operation: str, operands: list[Any], named: dict[str, Any]) -> Any:
@@ -164,6 +169,8 @@ class Performer:
     def _plain(self, value: Any, depth: int = 0) -> Any:
         """Return a detached plain copy of a result, or a reference where it is an object."""
         if is_tensor(value):
+            if not self._torch_allowed:
+                raise LearnerError(_NO_TENSORS)
             _refuse_huge(value.numel())
             return value.detach().as_subclass(sys.modules["torch"].Tensor).cpu().clone()
         if isinstance(value, np.ndarray):

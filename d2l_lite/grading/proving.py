@@ -11,6 +11,7 @@ from typing import Any
 
 from d2l_lite.grading.cases import ExerciseSet, Question
 from d2l_lite.grading.cells import Cell, SourceError
+from d2l_lite.grading.generating import preload
 from d2l_lite.grading.modules import mark_hidden, new_module
 from d2l_lite.grading.outcomes import QuestionResult
 from d2l_lite.grading.rules import faults
@@ -68,6 +69,7 @@ def exercise_set(source: ExerciseSource, *, hidden: bool) -> ExerciseSet:
         _execute(source, cell, names, text=cell.source)
         if cell.role == "hidden":
             mark_hidden(names, set(names) - before)
+    names["PRELOAD"] = preload(source)
     names["QUESTIONS"] = [
         Question(name, cell.metadata["points"], hints_of(cell))
         for name, cell in source.questions.items()

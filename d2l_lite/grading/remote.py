@@ -5,7 +5,6 @@ that hangs or crashes is left out, a fresh worker runs the other cells, and grad
 """
 
 import os
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -186,13 +185,25 @@ class Session:
 
 
 class RemoteSide:
-    """The learner's names in a worker, for one case."""
+    """The learner's names in a worker, for one case.
 
-    def __init__(self, session: Session, case: Case, *, seed: int, limits: Limits) -> None:
-        self._session = session
+    Args:
+        session: The submission.
+        case: The case.
+        seed: Seed of hidden inputs.
+        limits: What the submission may use.
+        torch_allowed: Whether tensors may come back. PyTorch must be loaded then: loading it in
+            the middle of a case would take longer than any call may.
+    """
+
+    def __init__(
+        self, session: Session, case: Case, *, seed: int, limits: Limits, torch_allowed: bool
+    ) -> None:
+        self._session, self._torch_allowed = session, torch_allowed
         self._seconds = case.seconds or limits.call
         self._cpu = case.cpu
         self._message = {"do": "case", "seed": learner_seed(seed), "max_bytes": limits.reply}
+        self._message |= {"torch_allowed": torch_allowed}
 
     def begin(self) -> None:
         """Bring up a worker that has run the cells, anew where one died between two cases.
@@ -215,10 +226,10 @@ class RemoteSide:
         if self._cpu is not None:
             require_cpu(self._session.used_cpu() - before, self._cpu)
         _raise_error(reply)
-        torch = "torch" in sys.modules  # loading it here would take longer than any call may
+        allowed = self._torch_allowed
         try:
             return decode(
-                reply.get("value"), sent, resolve=lambda found: found, torch_allowed=torch
+                reply.get("value"), sent, resolve=lambda found: found, torch_allowed=allowed
             )
         except CodecError as error:
             raise LearnerError(f"What came back could not be read: {clean(str(error))}") from None

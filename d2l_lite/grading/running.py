@@ -52,7 +52,10 @@ def run_question(
 
     def make_local(case: Case) -> Side:
         seconds = case.seconds or call_seconds
-        return LocalSide(namespace or {}, seconds=seconds, cpu=case.cpu, seed=seed)
+        allowed = exercises.torch_allowed
+        return LocalSide(
+            namespace or {}, seconds=seconds, cpu=case.cpu, seed=seed, torch_allowed=allowed
+        )
 
     results: list[CaseResult] = []
     for case in exercises.of(name):

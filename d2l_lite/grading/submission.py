@@ -80,6 +80,7 @@ class LocalSide:
         seconds: How long one operation may take by the clock; infinity for ever.
         cpu: How many seconds of processor time it may use; None for any.
         seed: Seed of the random state in which a case finds the learner's code.
+        torch_allowed: Whether tensors may come back.
     """
 
     def __init__(
@@ -89,8 +90,9 @@ class LocalSide:
         seconds: float = math.inf,
         cpu: float | None = None,
         seed: int = 0,
+        torch_allowed: bool = True,
     ) -> None:
-        self._performer = Performer(namespace)
+        self._performer = Performer(namespace, torch_allowed=torch_allowed)
         self._seconds, self._cpu = seconds, cpu
         self._random = LearnerState(seed)
 

@@ -101,7 +101,7 @@ class _Learner:
 
     def _start_case(self, message: Mapping[str, Any], _: Sequence[memoryview]) -> None:
         """Forget the objects of the case before, and seed the random state."""
-        self._performer = Performer(self._names)
+        self._performer = Performer(self._names, torch_allowed=message["torch_allowed"])
         self._max_bytes = message["max_bytes"]
         seed_everything(message["seed"])
 

@@ -12,6 +12,7 @@ import pytest
 from d2l_lite.grading import cells, generating, proving, rules, source
 from d2l_lite.grading.authoring import author
 from d2l_lite.grading.cells import SourceError, setup_cell
+from d2l_lite.grading.checker import read_set
 from d2l_lite.grading.notebooks import read_notebook
 from d2l_lite.grading.source import read_source
 
@@ -156,6 +157,15 @@ def test_a_set_of_pytorch_preloads_it(written, tmp_path):
     path = written(("import numpy as np\n\nfrom", "import numpy as np\nimport torch\n\nfrom"))
     *_, tests = author(path, tmp_path / "out", proved=False)
     assert 'PRELOAD = ["numpy", "torch"]' in tests.read_text(encoding="utf-8")
+
+
+def test_check_and_the_proof_know_as_the_judge_does_whether_answers_may_be_tensors(written):
+    imported = ("import numpy as np\n\nfrom", "import numpy as np\nimport torch\n\nfrom")
+    for changes, allowed in (((), False), ((imported,), True)):
+        found = read_source(written(*changes))
+        checked = read_set("averages", generating.visible_text(found))
+        proved = proving.exercise_set(found, hidden=True)
+        assert (checked.torch_allowed, proved.torch_allowed) == (allowed, allowed)
 
 
 def test_quotes_and_backslashes_in_cases_survive_the_way_into_the_notebook(written, tmp_path):

@@ -1,9 +1,14 @@
 """A submission's cells: what an honest notebook may do, and what none gets to know."""
 
+import subprocess
+import sys
+
 import pytest
 
 from d2l_lite.grading.assignment import load_assignment
+from d2l_lite.grading.checker import read_set
 from d2l_lite.grading.judge import Judge
+from d2l_lite.grading.running import run_question
 from d2l_lite.grading.sandbox import Limits, Tier
 from tests.grading.attacks.submission import notebook
 from tests.grading.available import reason_against
@@ -28,6 +33,8 @@ def one_more_again(s):
     "One more"
     close(s.f(2.0), 3.0)
 """
+#: As where a cell of the set's notebook imports PyTorch, and no case does.
+ADDS_TENSORS = ADDS.replace('["numpy"]', '["numpy", "torch"]')
 HELD_OUT = """
 import torch
 PRELOAD = ["numpy", "torch"]
@@ -142,7 +149,7 @@ def test_notes_count_all_code_cells(tmp_path, tier):
 @pytest.mark.parametrize("value", ["torch.empty((2**62, 0), dtype=torch.bfloat16)"])
 def test_a_shape_that_nobody_can_show_is_wrong_and_no_fault_of_the_grader(tmp_path, tier, value):
     cell = f"import torch\ndef f(x):\n    return [{value}] if x == 1 else x + 1"
-    assert points(grade(tmp_path, tier, [cell])) == [0, 1]
+    assert points(grade(tmp_path, tier, [cell], cases=ADDS_TENSORS)) == [0, 1]
 
 
 def test_a_reply_that_does_not_fit_into_a_message_is_said_at_once(tmp_path, tier):
@@ -153,3 +160,36 @@ def test_a_reply_that_does_not_fit_into_a_message_is_said_at_once(tmp_path, tier
     result = grade(tmp_path, tier, [cell], call=30.0)
     assert points(result) == [0, 1]
     assert "Too much came back" in result.questions[0].cases[0].message
+
+
+@pytest.mark.parametrize(("cases", "expected"), [(ADDS, 0), (ADDS_TENSORS, 1)])
+def test_check_and_the_judge_give_a_tensor_the_same_verdict(tmp_path, tier, cases, expected):
+    """Whether it is accepted is said by the set, not by what happens to be loaded here."""
+    cell = "import torch\ndef f(x):\n    return torch.tensor(x + 1)"
+    names = {}
+    exec(cell, names)
+    local = run_question(read_set("adds", HEAD + cases), "f", namespace=names)
+    result = grade(tmp_path, tier, [cell], cases=cases)
+    assert points(result) == [expected] * 2
+    assert result.questions[0] == local
+    assert expected or "this exercise does without PyTorch" in local.cases[0].message
+
+
+LOADS = """
+import sys
+from types import SimpleNamespace
+from d2l_lite.grading.assignment import load_assignment
+from d2l_lite.grading.judge import Judge
+sandbox = SimpleNamespace(tier=None, limits=None)
+for path in sys.argv[1:]:
+    Judge(load_assignment(path), sandbox=sandbox)
+    print("torch" in sys.modules)
+"""
+
+
+def test_a_judge_has_pytorch_before_the_first_call_and_only_where_answers_may_be_tensors(tmp_path):
+    paths = [tmp_path / "numbers.tests.py", tmp_path / "tensors.tests.py"]
+    for path, cases in zip(paths, (ADDS, ADDS_TENSORS), strict=True):
+        path.write_text(HEAD + cases)
+    said = subprocess.check_output([sys.executable, "-c", LOADS, *paths], text=True)
+    assert said.split() == ["False", "True"]
