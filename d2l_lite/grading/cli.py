@@ -130,7 +130,7 @@ def probe(args: Namespace) -> int:
         found = probe_tier(tier)
         trusted |= found.ok and tier.trusted
         use = "scores can be trusted" if tier.trusted else "for self-checks only"
-        print(f"{tier.value}: {'works' if found.ok else 'does not work'} ({use})")
+        print(f"{tier.value}: {f'works ({use})' if found.ok else 'does not work'}")
         for name, seen in found.checks.items():
             print(f"  {'✗' if seen else '✓'} {name}{': ' if seen else ''}{seen}")
     return 0 if trusted else 3

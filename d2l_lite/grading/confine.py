@@ -27,7 +27,8 @@ CLONE_NEWNET = 0x40000000
 NAMESPACES = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET
 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
-MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 1 << 18
+MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 0x20, 0x1000, 0x4000, 1 << 18
+_SAFE = MS_NOSUID | MS_NODEV
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_CAPBSET_DROP = 1, 4, 22, 24
 PR_SET_SECUREBITS, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 28, 36, 38, 47
@@ -75,14 +76,26 @@ def private_mounts(disk: int, kept: Iterable[str]) -> None:
     """
     held = {path: os.open(path, os.O_PATH) for path in kept if os.path.exists(path)}
     _mount("none", "/", None, flags=MS_REC | MS_PRIVATE)
-    safe = MS_NOSUID | MS_NODEV
-    _mount("proc", "/proc", "proc", flags=safe | MS_NOEXEC | MS_RDONLY)
+    _mount("proc", "/proc", "proc", flags=_SAFE | MS_NOEXEC | MS_RDONLY)
     entries = max(64, disk // 16384)
-    _mount("tmpfs", "/tmp", "tmpfs", flags=safe, data=f"size={disk},nr_inodes={entries},mode=755")
+    _mount("tmpfs", "/tmp", "tmpfs", flags=_SAFE, data=f"size={disk},nr_inodes={entries},mode=755")
     for name, target in (("shm", "/dev/shm"), ("tmp", "/tmp")):
         os.mkdir(f"/tmp/{name}")
         os.chmod(f"/tmp/{name}", 0o1777)
         _mount(f"/tmp/{name}", target, None, flags=MS_BIND)
+    _show_again(held)
+
+
+def _show_again(held: Mapping[str, int]) -> None:
+    """Show folders and files of before at their places, in folders that can never be written.
+
+    Without a file system of their own, those would belong to the user who makes them here: where
+    no root is about, that is the learner's.
+    """
+    frames = {_frame(path) for path in held} - set(held)
+    for frame in frames:
+        os.mkdir(frame)
+        _mount("tmpfs", frame, "tmpfs", flags=_SAFE, data="size=1m,mode=755")
     for path, descriptor in held.items():
         is_folder = os.path.isdir(f"/proc/self/fd/{descriptor}")
         os.makedirs(path if is_folder else os.path.dirname(path), exist_ok=True)
@@ -90,6 +103,13 @@ def private_mounts(disk: int, kept: Iterable[str]) -> None:
             os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o444))
         _mount(f"/proc/self/fd/{descriptor}", path, None, flags=MS_BIND | MS_REC)
         os.close(descriptor)
+    for frame in frames:
+        _mount("none", frame, None, flags=MS_REMOUNT | MS_BIND | MS_RDONLY | _SAFE)
+
+
+def _frame(path: str) -> str:
+    """Return the first folder of a path below `/tmp` or `/dev/shm`."""
+    return "/".join(path.split("/")[: 3 if path.startswith("/tmp/") else 4])
 
 
 def enter_user_namespace(uid: int) -> None:

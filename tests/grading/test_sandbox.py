@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -18,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from d2l_lite.grading import attempts, filters, jobs, launching, probes, workers
+from d2l_lite.grading.cli import main
 from d2l_lite.grading.probes import ask
 from d2l_lite.grading.sandbox import Limits, Sandbox, SandboxError, Tier, choose, probe
 from d2l_lite.grading.server import Server
@@ -598,7 +600,31 @@ def test_only_root_has_other_users(monkeypatch):
         workers.Sandbox(Tier.OTHER_UID, entry=ENTRY)
 
 
-def test_a_user_without_privileges_has_bubblewrap_too(bubblewrap):
+def test_of_a_tier_that_does_not_work_nothing_is_promised(monkeypatch, capsys):
+    seen = {"start": "bwrap is missing"}
+    monkeypatch.setattr(probes, "probe", lambda tier: probes.Probe(tier, tier is Tier.PLAIN, seen))
+    assert main(["probe"]) == 3
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "bubblewrap: does not work"
+    assert said[1] == "  ✗ start: bwrap is missing"
+    assert said[-2] == "plain: works (for self-checks only)"
+
+
+@pytest.fixture(params=["the system's", "below /tmp"])
+def python_for_everyone(request):
+    """A Python that every user can run: the system's own, or that of an environment."""
+    if request.param == "the system's":
+        yield "/usr/bin/python3"
+        return
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        os.chmod(folder, 0o755)
+        make = ["/usr/bin/python3", "-m", "venv", "--without-pip", f"{folder}/venv"]
+        if subprocess.run(make, capture_output=True, check=False).returncode:
+            pytest.skip("the system's Python makes no environments")
+        yield f"{folder}/venv/bin/python"
+
+
+def test_a_user_without_privileges_has_bubblewrap_too(bubblewrap, python_for_everyone):
     import numpy
 
     if os.geteuid() != 0 or shutil.which("setpriv") is None:
@@ -615,7 +641,7 @@ def test_a_user_without_privileges_has_bubblewrap_too(bubblewrap):
             "--reuid=65534",
             "--regid=65534",
             "--clear-groups",
-            "/usr/bin/python3",
+            python_for_everyone,
             "-c",
             program,
         ],
