@@ -221,8 +221,15 @@ def _check_parser(one: ArgumentParser) -> None:
     """Add the arguments of `check`."""
     one.add_argument("notebook", type=Path, metavar="NOTEBOOK", help="the notebook")
     one.add_argument("--tests", type=Path, required=True, metavar="T", help=TESTS)
-    one.add_argument("--tier", choices=[tier.value for tier in Tier], help="isolation")
-    one.add_argument("--seed", type=_seed, default=0, metavar="N", help="seed of hidden inputs")
+    tiers = [tier.value for tier in Tier]
+    one.add_argument("--tier", choices=tiers, help="isolation (default: the best that works)")
+    one.add_argument(
+        "--seed",
+        type=_seed,
+        default=0,
+        metavar="N",
+        help="of hidden inputs (default: %(default)s; that of a batch stands in its run.json)",
+    )
     _add_limits(one)
 
 

@@ -63,7 +63,7 @@ def _text(value: Any, *, depth: int) -> str:
     if is_tensor(value) or isinstance(value, np.ndarray):
         return _array_text(value)
     if isinstance(value, np.generic):
-        return f"{dtype_name(value)}({value.item()!r})"
+        return _scalar_text(value)
     if isinstance(value, str | bytes):
         return repr(value[:MAX_CHARACTERS])
     if value is Ellipsis:
@@ -74,6 +74,12 @@ def _text(value: Any, *, depth: int) -> str:
         return _container_text(value, depth=depth + 1)
     described = getattr(type(value), "_described", None)
     return f"<{described(value) if described else clean(type(value).__name__, 60)}>"
+
+
+def _scalar_text(value: np.generic) -> str:
+    """Return the text of a NumPy scalar, with its dtype where that is not the usual one."""
+    usual = isinstance(value, np.float64 | np.int64 | np.bool_)
+    return repr(value.item()) if usual else f"{dtype_name(value)}({value.item()!r})"
 
 
 def _number_text(value: Any) -> str:

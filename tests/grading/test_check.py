@@ -659,6 +659,12 @@ def test_arrays_name_the_dtype_where_it_is_not_the_usual_one():
     assert short(np.array([[1, 2]])) == "array([[1, 2]])"
 
 
+def test_numpy_numbers_read_like_pythons_where_nothing_else_is_meant():
+    usual = [np.float64(0.28), np.int64(3), np.bool_(True), 0.28]
+    assert short(usual) == "[0.28, 3, True, 0.28]"
+    assert short([np.float32(0.5), np.uint8(3)]) == "[float32(0.5), uint8(3)]"
+
+
 # `check` itself
 
 SET = '''
