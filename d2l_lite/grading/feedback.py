@@ -239,9 +239,8 @@ _ONLY_HIDDEN = (
 
 
 def _lines(pairs: list[tuple[str, str]]) -> str:
-    """Return labelled texts: what went wrong first, as a sentence; then values as code."""
-    ordered = sorted(pairs, key=lambda pair: pair[0] != "result")
-    items = "".join(_labelled(label, text) for label, text in ordered)
+    """Return labelled texts: what went wrong as a sentence, values as code."""
+    items = "".join(_labelled(label, text) for label, text in pairs)
     return f"<dl>\n{items}</dl>\n" if items else ""
 
 

@@ -135,6 +135,7 @@ def _questions(facts: ClassStatistics) -> str:
 def _question(one: QuestionStatistics) -> str:
     """Return a row of the questions."""
     hints = "".join(f"<li>{number} × {prose(text)}</li>" for text, number in one.hints)
+    cell = f'<td class="hints"><ul>{hints}</ul></td>' if hints else "<td></td>"
     bar = (
         '<svg class="share-bar" viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true">'
         f'<rect class="ground" width="100" height="1"/>'
@@ -145,7 +146,7 @@ def _question(one: QuestionStatistics) -> str:
         f"<td>{one.full} of {one.learners} ({100 * one.share:.0f}%){bar}</td>"
         f'<td class="number">{one.mean:.2f} of {one.of:g}</td>'
         f'<td class="number">{one.without_answer}</td>'
-        f"<td>{f'<ul>{hints}</ul>' if hints else ''}</td></tr>\n"
+        f"{cell}</tr>\n"
     )
 
 

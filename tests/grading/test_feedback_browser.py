@@ -8,7 +8,7 @@ from tests import accessibility
 from tests import browser as driven
 from tests.accessibility import violations
 from tests.browser import Witness, served
-from tests.grading.report_records import EVERYONE, EVIL
+from tests.grading.report_records import EVERYONE, EVIL, HINT, MIXED, UNREADABLE
 
 PAGES = ["index.html", *(f"feedback/{stem(one['learner'])}.html" for one in EVERYONE)]
 EVE = PAGES[1 + [one["learner"].endswith("eve") for one in EVERYONE].index(True)]
@@ -61,6 +61,15 @@ def test_every_page_fits_a_phone(page, folder):
         page.evaluate(UNFOLD)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
         assert page.evaluate(OUTSIDE) == [], name
+
+
+def test_texts_beside_short_columns_make_no_tall_rows_on_a_phone(page, tmp_path):
+    write_reports(tmp_path, [MIXED, UNREADABLE])
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{tmp_path.as_uri()}/index.html")
+    for text in (HINT, UNREADABLE["message"]):
+        cell = page.locator("td", has_text=text).first
+        assert cell.bounding_box()["width"] > 300, text
 
 
 @pytest.mark.parametrize("name", ["index.html", EVE], ids=["class", "eve"])

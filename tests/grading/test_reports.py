@@ -20,6 +20,7 @@ from d2l_lite.grading.checker import load_set
 from d2l_lite.grading.feedback import feedback_page, when
 from d2l_lite.grading.gradebook import class_statistics, gradebook
 from d2l_lite.grading.gradescope import gradescope
+from d2l_lite.grading.rendering import details
 from d2l_lite.grading.reports import write_reports
 from d2l_lite.grading.running import run_question
 from d2l_lite.grading.views import MAX_LINES, MAX_TEXT, shown, stem, views
@@ -125,6 +126,16 @@ def test_a_page_says_the_points_what_failed_what_came_back_what_was_expected_and
         "Cell 4 was stopped after 30 s.",
     ):
         assert text in words, text
+
+
+def test_what_happened_is_told_in_the_order_of_check_and_of_gradescope():
+    one = replace(FAILED_CASES[1], place="cell 4, line 3")
+    markup = feedback_page(view_of(graded("x", question("mse", one))))
+    labels = [label for label, _ in details(one)]
+    assert labels == ["called", "in your code", "came back", "expected", "result"]
+    assert re.findall("<dt>(.*?)</dt>", markup) == labels
+    (test,) = gradescope(view_of(graded("x", question("mse", one))))["tests"]
+    assert re.findall("^  (.*?):", test["output"], re.M) == labels
 
 
 def smallest(*cases):
