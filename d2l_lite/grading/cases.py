@@ -12,7 +12,7 @@ compares what comes back with a reference of its own:
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from d2l_lite.grading.comparing import Rule, difference
@@ -23,8 +23,9 @@ from d2l_lite.grading.reprs import short
 
 @dataclass(frozen=True)
 class Case:
-    """One case of a question: a function over a submission, and the hint where it fails.
+    """One case of a question: a function over a submission, and its hints.
 
+    `hint` is that of a wrong result, `errors` are names of errors by the hints that they call for.
     `seconds` and `cpu` limit each call of the learner's code, by the clock and in seconds of
     processor time; None is the limit of whoever runs the case. A `hidden` case is never shown.
     """
@@ -35,6 +36,7 @@ class Case:
     seconds: float | None = None
     cpu: float | None = None
     hidden: bool = False
+    errors: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -102,19 +104,23 @@ def case(
     hint: str | None = None,
     seconds: float | None = None,
     cpu: float | None = None,
+    errors: Mapping[str, str] | None = None,
 ) -> Callable[[Callable[..., None]], Case]:
     """Return a decorator that makes a function over a submission a case of `question`.
 
     Args:
         question: Name of the question.
-        hint: Key of the hint that is shown where the case fails.
+        hint: Key of the hint that is shown where something came back, and it is wrong.
         seconds: How long one call of the learner's code may take; by default ten seconds.
         cpu: How many seconds of processor time one call may use, on all cores together.
+        errors: Names of errors, or of their bases, that typical mistakes raise, by the key of the
+            hint each of them calls for. Without it an error brings up no hint: nothing came back.
 
     Returns:
         The decorator.
     """
-    return lambda function: Case(question, function, hint, seconds, cpu)
+    found = dict(errors or {})
+    return lambda function: Case(question, function, hint, seconds, cpu, errors=found)
 
 
 def close(

@@ -54,7 +54,7 @@ def _hints_named(function: ast.FunctionDef) -> list[object]:
         for keyword in node.keywords if isinstance(node, ast.Call) else []:
             if keyword.arg == "hint":
                 keys.append(keyword.value)
-            elif keyword.arg == "mistakes" and isinstance(keyword.value, ast.Dict):
+            elif keyword.arg in ("mistakes", "errors") and isinstance(keyword.value, ast.Dict):
                 keys += keyword.value.keys
     return [key.value for key in keys if isinstance(key, ast.Constant) and key.value is not None]
 

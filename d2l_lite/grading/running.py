@@ -102,7 +102,7 @@ def run_case(case: Case, side: Side, *, seed: int = SEED, seconds: float = math.
         except TimeUpError:
             message = f"Checking took more than {seconds:g} s. Is a result much too large?"
             late = LearnerError(message, kind="stopped")
-            found = _raised(late, case, called=recorder.last()) | {"hint": None}
+            found = _raised(late, case, called=recorder.last())
         except SandboxError:  # no fault of the learner's: there is no result
             raise
         except Exception as error:  # what came back cannot even be put into words
@@ -120,37 +120,42 @@ def _outcome(
     except MismatchError as failure:
         index = recorder.find(failure.got)
         value = failure.got if failure.got is not ... or index < 0 else recorder.calls[index][1]
-        found = _failed(failure.message, value, case, called=recorder.story(index))
-        found |= {"want": failure.want, "recognized": failure.recognized}
-        return found | ({} if value is None or not failure.hint else {"hint": failure.hint})
+        found = _failed(failure.message, value, called=recorder.story(index))
+        hint = None if value is None else failure.hint or case.hint  # None has its own message
+        return found | {"want": failure.want, "recognized": failure.recognized, "hint": hint}
     except LearnerError as error:
         return _raised(error, case, called=recorder.last())
     except SandboxError:
         raise
     except Exception as error:
         value = recorder.calls[-1][1] if recorder.calls else ...
-        return _failed(_unusable(error, value), value, case, called=recorder.last())
+        return _failed(_unusable(error, value), value, called=recorder.last())
     return {"status": "passed"}
 
 
 def _raised(error: LearnerError, case: Case, *, called: str) -> dict[str, Any]:
-    """Return the fields of a case that the learner's code did not get through."""
+    """Return the fields of a case that the learner's code did not get through.
+
+    There is no result to give a hint for; an error that a typical mistake raises has its own.
+    """
     stopped = error.kind == "stopped"
+    names = () if error.unfinished else error.bases
+    hint = next((key for key, name in case.errors.items() if name in names), None)
     return {
         "status": "error" if stopped else error.kind,
         "message": error.message,
         "place": error.place,
         "called": called,
-        "hint": None if error.unfinished else case.hint,
+        "hint": hint,
+        "recognized": hint is not None,
         "stopped": stopped,
     }
 
 
-def _failed(message: str, value: Any, case: Case, *, called: str) -> dict[str, Any]:
-    """Return the fields of a wrong result; None has its own message and needs no hint."""
+def _failed(message: str, value: Any, *, called: str) -> dict[str, Any]:
+    """Return the fields of a wrong result."""
     got = "" if value is ... else short(value)
-    hint = None if value is None else case.hint
-    return {"status": "failed", "message": message, "called": called, "got": got, "hint": hint}
+    return {"status": "failed", "message": message, "called": called, "got": got}
 
 
 def _unusable(error: Exception, value: Any) -> str:

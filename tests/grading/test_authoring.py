@@ -293,6 +293,10 @@ FAULTS = {
         [('@case("best", hint="weights")', '@case("best", hint="weight")')],
         "must be one of ['norm', 'weights'], got 'weight'",
     ),
+    "an unknown hint of an error": (
+        [('@case("best", hint="weights")', '@case("best", errors={"weight": "KeyError"})')],
+        "must be one of ['norm', 'weights'], got 'weight'",
+    ),
     "the checks of another set": (
         [('check.use("averages")', 'check.use("average")')],
         'must call check.use("averages")',

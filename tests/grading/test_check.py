@@ -588,6 +588,36 @@ def test_a_result_that_a_case_cannot_use_is_a_failure_and_not_a_crash():
     assert result.hints == ()
 
 
+NOTHING_CAME_BACK = {
+    "an error": "def f():\n    raise ValueError('x')",
+    "an endless loop": "def f():\n    while True: pass",
+    "what cannot be called": "f = 1",
+    "nothing to compare": "def f():\n    return 'x'",
+}
+
+
+@pytest.mark.parametrize("way", NOTHING_CAME_BACK)
+def test_where_nothing_was_compared_there_is_no_hint(way):
+    def compares(s):
+        close(s.f() + 1, 2)
+
+    result = result_of(compares, NOTHING_CAME_BACK[way], hint="h", seconds=0.2)
+    assert (result.status, result.hints) == ("failed", ())
+    assert result_of(compares, "def f():\n    return 2", hint="h").hints == ("h",)
+
+
+def test_an_error_that_a_typical_mistake_raises_brings_up_its_own_hint_alone():
+    def compares(s):
+        close(s.f(), 1)
+
+    settings = {"hints": ("h", "lookup"), "hint": "h", "errors": {"lookup": "LookupError"}}
+    assert result_of(compares, "def f():\n    return {}[1]", **settings).hints == ("lookup",)
+    assert result_of(compares, "def f():\n    return 1 / 0", **settings).hints == ()
+    stub = "def f():\n    raise NotImplementedError"
+    named = settings | {"errors": {"lookup": "RuntimeError"}}
+    assert result_of(compares, stub, **named).hints == ()
+
+
 def test_a_hint_or_a_question_that_does_not_exist_is_an_error_of_the_author():
     with pytest.raises(ValueError, match=r"hint of question 'q' must be one of \['h'\], got 'no'"):
         result_of(lambda s: holds(False, "no"), "", hint="no")
