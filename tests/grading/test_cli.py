@@ -40,6 +40,9 @@ def test_help_teaches(command, capsys):
     if command == "grade":
         assert "SUBMISSIONS holds alice.ipynb, or a folder alice/ with one" in said
         assert "(usually 120)" in said
+    if command == "check":
+        assert "(default: the best that works)" in said
+        assert "(default: 0;" in said
 
 
 WRONG = [
@@ -79,6 +82,20 @@ def test_tests_that_are_none_are_named_as_they_were_given(room, capsys, monkeypa
     room.tests = Path("in", "..", "tests.json")
     assert room.grade("--jobs", "1", parts=replace(PARTS, load=None)) == 1
     assert "grade: in/../tests.json: an assignment must end in" in capsys.readouterr().err
+
+
+def test_what_is_not_looked_at_is_named_with_the_true_reason(room, threads, capsys):
+    room.hand_in(alice_101_9001_demo=BOTH, odd=BOTH)
+    for number in range(12):
+        (room.folder / f"n{number:02}.pdf").write_text("")
+    assert room.grade("--layout", "canvas") == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "Not looked at, since they are no notebooks: "
+        + ", ".join(f"'n{number:02}.pdf'" for number in range(10))
+        + " and 2 more",
+        "Not looked at, since their names are not as Canvas writes them: 'odd.ipynb'",
+    ]
+    assert room.points == {"alice_101": 5}
 
 
 def test_what_cannot_be_graded_is_refused_before_anything_is_written(room, capsys):
@@ -234,7 +251,7 @@ def test_a_terminal_shows_progress(monkeypatch, bar):
     progress.close()
     said = stream.getvalue()
     assert said.endswith("\n")
-    assert ("3/3" if bar else "2 of 3 submissions") in said
+    assert ("3/3" if bar else "2 of 3 learners") in said
 
 
 def test_elsewhere_it_is_quiet():
