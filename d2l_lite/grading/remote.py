@@ -30,6 +30,8 @@ MAX_WORKERS = 10
 START_SECONDS = 30.0
 #: What a frame may hold beside its binary parts.
 _OVERHEAD = MAX_JSON + 8 * MAX_PARTS
+#: How many cells that failed, and characters of each, are searched for a name that is missing.
+_MAX_BLAMED, _MAX_SEARCHED = 20, 20_000
 _KINDS = ("error", "missing", "unfinished")
 _REASONS = {
     "memory": "Your code needed more memory than the {memory:.0f} MiB it may use",
@@ -55,6 +57,7 @@ class Session:
         self._channel: Channel | None = None
         self._workers = 0
         self.notes: dict[str, None] = {}
+        self._failed: dict[int, None] = {}
         self.cpu_seconds, self.peak_memory = 0.0, 0
 
     def __enter__(self) -> "Session":
@@ -80,8 +83,10 @@ class Session:
             reply, _ = self._exchange(message, parts, seconds=self._limits.cell)
             _raise_error(reply)
         except TooLargeError as error:
+            self._failed[number] = None
             self.notes[f"Cell {number} was left out: {error}."] = None
         except LearnerError as error:
+            self._failed[number] = None
             if error.kind == "stopped":
                 self.notes[f"Cell {number} was left out. {error.message}"] = None
                 return False
@@ -111,6 +116,14 @@ class Session:
             return self._exchange(message, parts, seconds=seconds)
         except (OSError, TooLargeError) as error:
             raise SandboxError(f"a worker could not be asked: {error}") from None
+
+    def failed_cell(self, name: str) -> int | None:
+        """Return the first cell that defines a name and did not run to its end, if there is one."""
+        for number in list(self._failed)[:_MAX_BLAMED]:
+            lines = self._cells[number][:_MAX_SEARCHED].splitlines()
+            if any(_defines(line, name) for line in lines):
+                return number
+        return None
 
     def used_cpu(self) -> float:
         """Return the seconds of processor time that the present worker has used."""
@@ -225,7 +238,10 @@ class RemoteSide:
         _print(reply.get("printed"))
         if self._cpu is not None:
             require_cpu(self._session.used_cpu() - before, self._cpu)
-        _raise_error(reply)
+        try:
+            _raise_error(reply)
+        except LearnerError as error:
+            raise self._explained(error, operands[0]) from None
         allowed = self._torch_allowed
         try:
             return decode(
@@ -233,6 +249,24 @@ class RemoteSide:
             )
         except CodecError as error:
             raise LearnerError(f"What came back could not be read: {clean(str(error))}") from None
+
+    def _explained(self, error: LearnerError, name: object) -> LearnerError:
+        """Return an error; where a name is missing since its cell failed, it says so."""
+        is_name = error.kind == "missing" and isinstance(name, str)
+        number = self._session.failed_cell(str(name)) if is_name else None
+        if number is None:
+            return error
+        message = f"`{name}` is not defined, since cell {number} did not run to its end."
+        return LearnerError(message, kind="missing")
+
+
+def _defines(line: str, name: str) -> bool:
+    """Return whether a line of code seems to define a name, or to assign to it."""
+    head = line.partition("(")[0].replace(",", " ").replace(":", " ")
+    before, equals, after = head.partition("=")
+    words = before.split()
+    assigns = bool(equals) and not after.startswith("=")
+    return name in words and (assigns or bool({"def", "class"} & set(words)))
 
 
 def _refuse(thing: object) -> Reference:

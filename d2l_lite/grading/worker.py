@@ -25,6 +25,7 @@ from d2l_lite.grading.catching import quiet, seed_everything
 from d2l_lite.grading.channel import Channel, ClosedError, TooLargeError
 from d2l_lite.grading.codec import Reference, decode, encode
 from d2l_lite.grading.performing import LearnerError, Performer
+from d2l_lite.grading.wording import clean
 
 #: More than this is never sent in either direction.
 MAX_BYTES = 1 << 30
@@ -123,7 +124,10 @@ class _Learner:
         """Run a cell as a notebook would; its last value is not shown."""
         name = f"cell {message['number']}"
         source = str(parts[0], "utf-8", "surrogatepass")
-        code = _compiled(source, name, self._future)
+        try:
+            code = _compiled(source, name, self._future)
+        except SyntaxError as error:
+            raise _no_python(error) from None
         self._future |= code.co_flags & _FUTURE
         linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
         result = eval(code, self._names)
@@ -140,6 +144,12 @@ def _compiled(source: str, name: str, future: int) -> types.CodeType:
         if plain == source or plain is None:
             raise error from None
         return _code(plain, name, future)
+
+
+def _no_python(error: SyntaxError) -> LearnerError:
+    """Return the error of a cell that is no Python, with the line where that was seen."""
+    place = clean(f"line {error.lineno}: {(error.text or '').strip()}", 120)
+    return LearnerError(f"{type(error).__name__}: {error.msg}", place=place)
 
 
 def _code(source: str, name: str, future: int) -> types.CodeType:

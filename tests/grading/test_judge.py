@@ -141,6 +141,29 @@ def test_learners_see_the_same_messages_as_in_the_notebook(judge):
     assert [one.hidden for one in found.cases] == [False, False, True, True]
 
 
+FAILED_CELLS = {
+    "no Python": "def softmax(scores)\n    return 1",
+    "an error before": "1 / 0\nbest, softmax = 1, max",
+    "a crash": "import os\nclass softmax: pass\nos._exit(1)",
+}
+
+
+@pytest.mark.parametrize("way", FAILED_CELLS)
+def test_a_name_whose_cell_failed_is_said_to_be_missing_for_that(judge, way):
+    broken = judge.grade(notebook("1 / 0", "softmax(1 == 1)", FAILED_CELLS[way]))
+    softmax, average, _ = (one.cases[0].message for one in broken.questions)
+    assert softmax == "`softmax` is not defined, since cell 3 did not run to its end."
+    assert average.startswith("`moving_average` is not defined. Run the cell that defines it")
+    assert {one.status for one in broken.questions} == {"missing"}
+
+
+def test_of_a_cell_that_is_no_python_the_line_is_shown(judge):
+    result = judge.grade(notebook("x = 1\ndef softmax(scores)\n    return 1"))
+    assert result.notes == (
+        "Cell 1 did not run to its end. SyntaxError: expected ':' (line 2: def softmax(scores))",
+    )
+
+
 def test_only_the_questions_that_are_asked_for_are_graded(judge):
     result = judge.grade(notebook(*HONEST.values()), questions=["best"])
     assert points(result) == {"best": 1}
