@@ -83,7 +83,8 @@ def read_cells(path: Path) -> tuple[Cell, ...]:
     if header.get("format_name") != "myst":
         raise SourceError(
             f"{path}: must start with a jupytext header with `format_name: myst`, got "
-            f"{header.get('format_name')!r}; copy the header of another chapter"
+            f"{header.get('format_name')!r}; copy the header of another source, such as the one on "
+            "the page `Grading a class`"
         )
     lines = text.splitlines()
     starts = notebook.metadata["source_map"]

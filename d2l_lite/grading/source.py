@@ -90,11 +90,13 @@ def read_source(path: Path, *, shown: str = "") -> ExerciseSource:
         The source.
 
     Raises:
-        SourceError: The file does not exist, or it cannot be read as MyST text.
+        SourceError: The file does not exist, is a notebook, or cannot be read as MyST text.
     """
     shown = shown or str(path)
     if not path.is_file():
         raise SourceError(f"{shown}: there is no such file; name the .md source of an exercise set")
+    if path.suffix == ".ipynb":
+        raise SourceError(f"{shown}: is a notebook; name the .md source that it was made from")
     cells = (SourceCell(**vars(cell), role=_role(cell)) for cell in read_cells(path))
     return ExerciseSource(path, tuple(cells), shown)
 

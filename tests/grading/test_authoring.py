@@ -329,6 +329,14 @@ def test_a_name_must_fit_into_a_call(written, tmp_path):
         author(path, tmp_path / "out")
 
 
+def test_a_notebook_is_no_source_and_a_source_without_header_is_told_where_one_stands(tmp_path):
+    for name, words in (("a.ipynb", r"a\.ipynb: is a notebook; name the \.md source"),
+                        ("a.md", "the page `Grading a class`")):  # fmt: skip
+        (tmp_path / name).write_text("# Text\n")
+        with pytest.raises(SourceError, match=words):
+            author(tmp_path / name, tmp_path / "out")
+
+
 def test_a_source_that_is_not_there_says_so(tmp_path):
     with pytest.raises(SourceError, match=r"none\.md: there is no such file"):
         author(tmp_path / "none.md", tmp_path)
