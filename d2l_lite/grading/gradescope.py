@@ -37,11 +37,14 @@ def gradescope(view: View) -> dict[str, Any] | None:
         "test_name_format": "text",
         "visibility": "visible",
         "stdout_visibility": "hidden",
-        "tests": [_test(one, str(number)) for number, one in enumerate(view.questions, 1)],
+        "tests": [
+            _test(one, str(number), "\n".join(_lines(one)) if view.graded else "")
+            for number, one in enumerate(view.questions, 1)
+        ],
     }
 
 
-def _test(one: QuestionView, number: str) -> dict[str, Any]:
+def _test(one: QuestionView, number: str, output: str) -> dict[str, Any]:
     """Return the entry of a question, which gives all its points or none."""
     return {
         "score": one.points,
@@ -50,7 +53,7 @@ def _test(one: QuestionView, number: str) -> dict[str, Any]:
         "name": one.name,
         "name_format": "text",
         "number": number,
-        "output": "\n".join(_lines(one)),
+        "output": output,
         "output_format": "text",
         "visibility": "visible",
     }

@@ -546,6 +546,11 @@ def test_gradescope_gets_the_format_that_it_documents():
     assert found["tests"][2]["output"].startswith("Not written yet.")
 
 
+@pytest.mark.parametrize("record", [UNREADABLE, ABSENT])
+def test_gradescope_says_nothing_of_questions_that_were_not_graded(record):
+    assert [one["output"] for one in gradescope(view_of(record))["tests"]] == ["", "", ""]
+
+
 def test_gradescope_gives_an_unreadable_notebook_no_points_and_the_reason():
     found = gradescope(view_of(UNREADABLE))
     assert found["score"] == 0
