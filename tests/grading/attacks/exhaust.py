@@ -7,6 +7,8 @@ limit, and answers right: reaching that point is what it tries.
 from tests.grading.attacks.submission import GUARD, UNCONFINED, attack, solutions
 
 NOT_PLAIN = {"plain": UNCONFINED}
+#: Where files are counted every quarter of a second, all steps must take several times as long.
+DISK_STEPS = 64
 ZEROS = "def softmax(x):\n    return np.zeros(x.shape)\n"
 
 
@@ -166,12 +168,12 @@ ATTACKS = [
     hungry(
         "a full /dev/shm",
         "with open(f'/dev/shm/{step}', 'wb') as file: file.write(bytes(16 << 20))",
-        16,
+        DISK_STEPS,
     ),
     hungry(
         "a full /tmp",
         "with open(f'{folder}/{step}', 'wb') as file: file.write(bytes(16 << 20))",
-        16,
+        DISK_STEPS,
     ),
     hungry(
         "one huge file, with holes",
